@@ -1,0 +1,341 @@
+"""The dense autoencoder."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+
+from ._base import BaseAutoencoder
+from ._spec import NetworkSpec
+
+
+class AutoencoderTransformer(BaseAutoencoder):
+    r"""Dense autoencoder that starts at PCA and never reconstructs worse.
+
+    An autoencoder without hidden layers and with linear activations is PCA [1]_. Here
+    every network holds that linear autoencoder as one path, at the start PCA's own
+    solution, and adds to it a nonlinear path whose last layer starts at zero:
+
+    .. math::
+        z = W x + f(x), \qquad \hat x = V z + g(z).
+
+    So at iteration 0 the model is PCA, and what training makes of it is kept only where
+    it is better, beyond doubt, on rows held out from training. Data are centred and
+    divided by one global scale, so their units do not matter.
+
+    Read more in ``docs/architecture.md``.
+
+    Parameters
+    ----------
+    n_components : int, float in (0, 1) or None, default=2
+        Width of the code. A float is the share of the variance to explain: the smallest
+        number of components for which PCA explains more than that. None keeps
+        ``min(n_samples, n_features)``.
+
+    hidden_layer_sizes : array-like of int, default=(256, 128)
+        Widths of the encoder's hidden layers; the decoder mirrors them. Empty for a
+        linear autoencoder: with squared error that is PCA, and nothing is trained.
+
+    activation : str or callable, default="relu"
+        Keras activation of the hidden layers.
+
+    skip_connections : {"linear", "dense"} or None, default="linear"
+        - "linear": input, code and output are joined by the linear path above.
+        - "dense": every encoder layer also sees the input and every decoder layer the
+          code, :math:`h_l = \sigma(W_l [h_{l-1}; x] + b_l)`. This holds the linear
+          path, so it starts at PCA too.
+        - None: the plain textbook network, from a random start and without guarantee.
+
+    encoder, decoder : callable or None, default=None
+        Your own network in place of the hidden layers: called with the keywords
+        ``n_features`` and ``n_components``, it returns a ``keras.Model`` from
+        ``(n_features,)`` to ``(n_components,)`` (the encoder) or back (the decoder).
+        With ``skip_connections="linear"`` the linear path is added around it; with None
+        the model is all there is.
+
+    whiten : bool, default=False
+        Whether to give every code variance one on the training data.
+
+    loss : str, callable or keras.losses.Loss, default="mean_squared_error"
+        Keras loss between rows and reconstructions, both centred and divided by the
+        global scale. With another loss than the squared error the guarantee holds for
+        that loss.
+
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Keras optimizer. An instance is not changed.
+
+    learning_rate : float or None, default=None
+        Rate of the first step; it falls along half a cosine to zero at ``max_iter``.
+        None is 0.002 for an optimizer given by name, and for an instance the
+        instance's own rate or schedule, as it is.
+
+    batch_size : int or "auto", default="auto"
+        Rows in a batch. "auto" is the power of two nearest to ``n_samples / 40``, from
+        32 to 256.
+
+    max_iter : int, default=100
+        Most epochs.
+
+    alpha : float, default=1e-5
+        Strength of the L2 penalty :math:`\frac{\alpha}{2} \sum_l \lVert W_l \rVert^2`
+        on the kernels of the nonlinear path: the larger, the closer to PCA.
+
+    dropout : float in [0, 1), default=0.0
+        Share of hidden units dropped in training.
+
+    corruption : {"gaussian", "masking", "salt_and_pepper"} or None, default=None
+        Damage done to the rows in training, which the network learns to repair
+        (a denoising autoencoder [2]_): added noise, features set to 0, or features set
+        to the smallest or the largest training value. Progress is then judged by how
+        well damaged rows are restored.
+
+    corruption_level : float, default=0.3
+        Standard deviation of the gaussian noise, in units of the root of the mean
+        feature variance, so that it means the same for pixels in 0-1 and in 0-255; for
+        the other kinds the share of features hit, at most 1.
+
+    sparsity : float, default=0.0
+        Strength of a penalty [3]_ on
+        :math:`\lVert z \rVert_1 / (\sqrt{k} \lVert z \rVert_2)`, which is 1 for a code
+        that uses all components alike and :math:`1 / \sqrt{k}` for one that uses a
+        single one. Sparse codes are sorted by variance, not rotated: a rotation
+        would undo them.
+
+    early_stopping : bool, default=True
+        Whether to hold out rows, restore the weights that are best on them, and stop
+        when these no longer improve. Without it all rows train, and the best weights
+        are those of the epoch with the lowest training loss.
+
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows to hold out, rounded up. PCA is fitted on all rows. With fewer
+        than two rows to hold out there is nothing to judge by and PCA is kept.
+
+    n_iter_no_change : int, default=20
+        Epochs without improvement after which training stops.
+
+    tol : float, default=1e-4
+        Smallest relative decrease of the loss that counts as improvement.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the fit before, if that had the same
+        network. PCA of the new data remains what has to be beaten.
+
+    random_state : int, RandomState instance or None, default=None
+        Decides the weights at the start, the rows held out, the order of the rows and
+        the noise. Pass an int for results that are the same, bit for bit, every time.
+
+    verbose : bool, default=False
+        Whether to print the losses of each epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of the code.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code on the training data, before whitening; non-increasing.
+
+    explained_variance_ratio_ : ndarray of shape (n_components_,)
+        The training ``score`` shared out among the codes in proportion to their
+        variance; non-increasing, and for PCA what PCA reports.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        Mean of the training rows.
+
+    n_iter_ : int
+        Epochs run; 0 where nothing could be trained.
+
+    loss_curve_ : list of float
+        Mean training loss of each epoch, for rows in units of the global scale: with
+        squared error, the share of the variance left unexplained.
+
+    validation_loss_curve_ : list of float or None
+        Mean loss of the held-out rows after each epoch.
+
+    best_loss_ : float
+        The lowest of the losses that decide, iteration 0 included.
+
+    encoder_, decoder_ : keras.Model
+        ``transform`` and ``inverse_transform`` as ordinary Keras models of standard
+        layers, scaling included; built on first access.
+
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in ``fit``, if all are strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The linear autoencoder.
+
+    Notes
+    -----
+    A network is kept only if it beats PCA on all training rows taken together and on
+    the held-out rows by a margin that chance does not explain. Otherwise the fitted
+    estimator is PCA itself, in the precision of the input.
+
+    The codes of a network are rotated to be uncorrelated on the training data, sorted
+    by variance, and signed as scikit-learn signs PCA's.
+
+    References
+    ----------
+    .. [1] Baldi & Hornik (1989), "Neural networks and principal component analysis:
+       learning from examples without local minima", Neural Networks 2(1).
+    .. [2] Vincent et al. (2010), "Stacked denoising autoencoders", JMLR 11.
+    .. [3] Hoyer (2004), "Non-negative matrix factorization with sparseness
+       constraints", JMLR 5.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from skae import AutoencoderTransformer
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> autoencoder = AutoencoderTransformer(n_components=8, random_state=0).fit(X)
+    >>> autoencoder.transform(X).shape
+    (1797, 8)
+    >>> pca = PCA(n_components=8).fit(X)
+    >>> print(f"{pca.explained_variance_ratio_.sum():.1%}")
+    67.4%
+    >>> autoencoder.score(X) > 0.9
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "activation": [str, callable],
+        "skip_connections": [StrOptions({"linear", "dense"}), None],
+        "encoder": [callable, None],
+        "decoder": [callable, None],
+        "whiten": ["boolean"],
+        "loss": [str, dict, callable],
+        "optimizer": [str, dict, HasMethods(["get_config", "stateless_apply"])],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "corruption": [StrOptions({"gaussian", "masking", "salt_and_pepper"}), None],
+        "corruption_level": [Interval(Real, 0, None, closed="left")],
+        "sparsity": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        hidden_layer_sizes=(256, 128),
+        activation="relu",
+        skip_connections="linear",
+        encoder=None,
+        decoder=None,
+        whiten=False,
+        loss="mean_squared_error",
+        optimizer="adam",
+        learning_rate=None,
+        batch_size="auto",
+        max_iter=100,
+        alpha=1e-5,
+        dropout=0.0,
+        corruption=None,
+        corruption_level=0.3,
+        sparsity=0.0,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=20,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.skip_connections = skip_connections
+        self.encoder = encoder
+        self.decoder = decoder
+        self.whiten = whiten
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.alpha = alpha
+        self.dropout = dropout
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.sparsity = sparsity
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        from ._networks import check_identifiers
+
+        name = type(self).__name__
+        check_identifiers(
+            name,
+            {
+                "activation": self.activation,
+                "loss": self.loss,
+                "optimizer": self.optimizer,
+            },
+        )
+        custom = self.encoder is not None or self.decoder is not None
+        if custom and self.skip_connections == "dense":
+            raise ValueError(
+                "skip_connections='dense' reaches into every layer, which skae cannot "
+                f"do in the encoder or decoder given to {name}. Use 'linear' or None."
+            )
+        if self.corruption != "gaussian" and self.corruption_level > 1:
+            raise ValueError(
+                f"corruption_level={self.corruption_level} must be at most 1 with "
+                f"corruption={self.corruption!r}: it is a share of the features."
+            )
+        self._hidden_sizes()
+
+    def _hidden_sizes(self) -> tuple[int, ...]:
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
+        if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes.flat):
+            raise ValueError(
+                "hidden_layer_sizes must hold integers above 0. "
+                f"Got {self.hidden_layer_sizes!r} instead."
+            )
+        return tuple(int(size) for size in sizes.flat)
+
+    def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
+        return NetworkSpec(
+            n_features,
+            int(n_components),
+            self._hidden_sizes(),
+            self.activation,
+            float(self.dropout),
+            self.skip_connections,
+            self.encoder,
+            self.decoder,
+        )

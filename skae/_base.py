@@ -1,0 +1,178 @@
+"""The template of ``fit``, which every autoencoder fills in with its network."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from abc import ABC, abstractmethod
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
+from ._codec_transformer import CodecTransformer
+from ._codecs import LinearCodec, NetworkCodec
+from ._pca import PrincipalAxes
+from ._scaling import Scaling
+from ._spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from ._training import TrainingResult
+
+_ROUNDING = 1e-12
+
+
+def _undone_on_failure(fit):
+    """Leave the estimator as it was when ``fit`` fails or is interrupted."""
+
+    @functools.wraps(fit)
+    def fit_or_undo(self, *args, **kwargs):
+        before = vars(self).copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return fit_or_undo
+
+
+class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
+    """Everything that fitting an autoencoder is, but for its network."""
+
+    @abstractmethod
+    def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
+        """Return the network that the parameters mean."""
+
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise ``ValueError`` where parameters do not go together."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @_undone_on_failure
+    @with_callbacks
+    def fit(self, X, y=None):
+        """Fit the autoencoder to ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training data.
+
+        y : None
+            Ignored, here for the conventions of scikit-learn.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss stops being finite. The best weights seen are kept.
+
+        Notes
+        -----
+        A ``fit`` that fails or is interrupted leaves the estimator as it was.
+        """
+        from ._training import Recipe, improves_on, train, training_program
+
+        self._check_parameters()
+        recipe = Recipe.of(self.get_params(deep=False))
+        data = self._validate(X, reset=True)
+        rng = check_random_state(self.random_state)
+
+        scaling = Scaling.fit(data)
+        axes = self._principal_axes(data, scaling, rng)
+        spec = self._network_spec(data.shape[1], self._code_width(data, axes))
+
+        program = training_program(spec, recipe.objective, recipe.optimizer)
+        baseline = program.initial_weights(axes, rng)
+        task = recipe.task(program, data, scaling, rng)
+        schedule = recipe.schedule(spec, task)
+
+        codec = functools.partial(NetworkCodec.plain, spec, scaling)
+        with EpochListener(self, X, y, codec) as listener:
+            start = self._weights_to_continue(spec) or baseline
+            result = train(program, start, task, schedule, rng, listener)
+
+        if improves_on(program, baseline, result.weights, task):
+            self._keep_network(codec(result.weights), data)
+        elif spec.starts_at_pca and axes is not None:
+            self._keep_pca(axes, scaling)
+        else:
+            self._keep_network(codec(baseline), data)
+        self._record(result, scaling)
+        return self
+
+    def _principal_axes(self, data, scaling, rng) -> PrincipalAxes | None:
+        linear = self.skip_connections is not None
+        if not linear and not isinstance(self.n_components, float):
+            return None
+        limit = min(data.shape)
+        if isinstance(self.n_components, Integral) and self.n_components > limit:
+            raise ValueError(
+                f"n_components={self.n_components} must be between 1 and "
+                f"min(n_samples, n_features)={limit} with "
+                f"skip_connections={self.skip_connections!r}: training starts at PCA, "
+                "which has no more components than that."
+            )
+        return PrincipalAxes.fit(data, scaling, self.n_components, rng)
+
+    def _code_width(self, data, axes: PrincipalAxes | None) -> int:
+        if axes is not None:
+            return axes.n_components
+        return min(data.shape) if self.n_components is None else self.n_components
+
+    def _weights_to_continue(self, spec: NetworkSpec) -> dict | None:
+        codec = getattr(self, "_codec", None)
+        if self.warm_start and isinstance(codec, NetworkCodec) and codec.spec == spec:
+            return codec.weights
+        return None
+
+    def _keep_pca(self, axes: PrincipalAxes, scaling: Scaling) -> None:
+        units = None
+        if self.whiten:
+            deviations = np.sqrt(axes.explained_variance)
+            # Where nothing but rounding varies there is nothing to bring to one.
+            varies = deviations > _ROUNDING * scaling.scale
+            units = np.where(varies, deviations, scaling.scale)
+        self._set_codec(LinearCodec(scaling.mean, axes.components, units))
+        self.explained_variance_ = axes.explained_variance
+        self.explained_variance_ratio_ = axes.explained_variance_ratio
+
+    def _keep_network(self, codec: NetworkCodec, data: np.ndarray) -> None:
+        rotate = not self.sparsity and codec.spec.has_linear_codes
+        codec, variances = codec.canonical(data, rotate=rotate, whiten=self.whiten)
+        self._set_codec(codec)
+        self.explained_variance_ = variances
+        explained = max(self._explained_share(data), 0.0)
+        total = variances.sum() or 1.0
+        self.explained_variance_ratio_ = explained * variances / total
+
+    def _record(self, result: TrainingResult, scaling: Scaling) -> None:
+        self.n_components_ = len(self.explained_variance_)
+        self.mean_ = scaling.mean
+        self.n_iter_ = len(result.loss_curve)
+        self.loss_curve_ = result.loss_curve
+        self.validation_loss_curve_ = result.validation_loss_curve
+        self.best_loss_ = result.best_loss
+        if result.stopped_by == "divergence":
+            warnings.warn(
+                f"The loss of {type(self).__name__} stopped being finite in iteration "
+                f"{self.n_iter_}; the best weights before that are kept. Try a smaller "
+                "learning_rate.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )

@@ -1,0 +1,191 @@
+"""The scikit-learn transformer around a codec: all that a fitted estimator does."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._chunks import chunks
+from ._codecs import Codec
+
+_FLOATS = [np.float64, np.float32]
+_LARGEST = np.finfo(np.float32).max
+_KERAS_MODELS = ("encoder_", "decoder_")
+
+
+class CodecTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Transform and back, and score, with the codec that ``fit`` stores."""
+
+    _codec: Codec
+
+    def transform(self, X):
+        """Encode ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to encode.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components_)
+            Their codes, in the dtype of ``X``.
+        """
+        check_is_fitted(self)
+        return self._codec.encode(self._validate(X, reset=False))
+
+    def inverse_transform(self, X):
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components_)
+            Codes, as ``transform`` returns them.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_features_in_)
+            The rows that they stand for, in the dtype of ``X``.
+        """
+        check_is_fitted(self)
+        codes = self._in_range(check_array(X, dtype=_FLOATS, input_name="X"))
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {codes.shape[1]} features, but "
+                f"{type(self).__name__}.inverse_transform is expecting "
+                f"{self.n_components_} features as input, one for each component."
+            )
+        return self._codec.decode(codes)
+
+    def reconstruct(self, X):
+        """Encode and decode ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_features)
+            ``inverse_transform(transform(X))``.
+        """
+        check_is_fitted(self)
+        return self._reconstruct(self._validate(X, reset=False))
+
+    def score_samples(self, X):
+        """Return how well each row is reconstructed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Minus the mean squared error of each row, in the data's squared units.
+            Higher is better; 0 is perfect.
+        """
+        check_is_fitted(self)
+        data = self._validate(X, reset=False)
+        return -self._squared_errors(data) / data.shape[1]
+
+    def score(self, X, y=None):
+        r"""Return the share of the variance of ``X`` that the codes explain.
+
+        .. math::
+            1 - \frac{\sum_i \lVert x_i - \hat x_i \rVert^2}
+                     {\sum_i \lVert x_i - \bar x \rVert^2}
+
+        where :math:`\bar x` is the mean of ``X``. On the training data of a PCA it is
+        ``explained_variance_ratio_.sum()``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        y : None
+            Ignored, here for the conventions of scikit-learn.
+
+        Returns
+        -------
+        score : float
+            At most 1. Where ``X`` does not vary: 1 if it is reconstructed exactly,
+            else 0, as for :func:`sklearn.metrics.r2_score`.
+        """
+        check_is_fitted(self)
+        return self._explained_share(self._validate(X, reset=False))
+
+    @functools.cached_property
+    def encoder_(self):
+        """keras.Model: what ``transform`` does, in standard layers and float32."""
+        check_is_fitted(self)
+        return self._codec.keras_encoder()
+
+    @functools.cached_property
+    def decoder_(self):
+        """keras.Model: what ``inverse_transform`` does, likewise."""
+        check_is_fitted(self)
+        return self._codec.keras_decoder()
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {name: state[name] for name in state if name not in _KERAS_MODELS}
+
+    def _set_codec(self, codec: Codec) -> None:
+        self._codec = codec
+        for name in _KERAS_MODELS:
+            self.__dict__.pop(name, None)
+
+    def _validate(self, X, reset: bool) -> np.ndarray:
+        # Sums depend, in the last bit, on the order in memory: fits must not.
+        order = "C" if reset else None
+        data = validate_data(self, X, dtype=_FLOATS, order=order, reset=reset)
+        return self._in_range(data)
+
+    def _in_range(self, data: np.ndarray) -> np.ndarray:
+        if data.dtype == np.float64 and max(data.max(), -data.min()) > _LARGEST:
+            raise ValueError(
+                "Input X contains infinity or a value too large for dtype('float32'), "
+                f"in which {type(self).__name__} computes. Rescale the data first."
+            )
+        return data
+
+    def _reconstruct(self, data: np.ndarray) -> np.ndarray:
+        return self._codec.decode(self._codec.encode(data))
+
+    def _squared_errors(self, data: np.ndarray) -> np.ndarray:
+        return np.concatenate(
+            [
+                np.square(
+                    np.subtract(data[rows], self._reconstruct(data[rows]), dtype=float)
+                ).sum(axis=1)
+                for rows in chunks(len(data))
+            ]
+        )
+
+    def _explained_share(self, data: np.ndarray) -> float:
+        error = self._squared_errors(data).sum()
+        total = data.var(axis=0, dtype=np.float64).sum() * len(data)
+        return float(1 - error / total) if total > 0 else float(error == 0)

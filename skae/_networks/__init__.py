@@ -1,0 +1,22 @@
+"""From a spec to Keras models: one file per family."""
+
+from ._build import Networks, build_networks
+from ._dense import LINEAR
+from ._export import (
+    affine_decoder,
+    affine_encoder,
+    export_decoder,
+    export_encoder,
+)
+from ._identifiers import check_identifiers
+
+__all__ = [
+    "LINEAR",
+    "Networks",
+    "affine_decoder",
+    "affine_encoder",
+    "build_networks",
+    "check_identifiers",
+    "export_decoder",
+    "export_encoder",
+]

@@ -1,0 +1,63 @@
+"""The pair of networks that a spec means, as pure functions of their weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .._backend import keras
+from .._spec import NetworkSpec
+from ._custom import build_custom_decoder, build_custom_encoder, seeded_keras
+from ._dense import LINEAR, build_dense_decoder, build_dense_encoder
+
+Variables = tuple[list, list]
+"""Trainable and non-trainable values of one network, in Keras' order."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Keras encoder and decoder, used through their stateless calls only."""
+
+    encoder: keras.Model
+    decoder: keras.Model
+
+    def encode(self, variables: Variables, rows: Any, training: bool = False):
+        """Return the codes, the new non-trainable values and the layers' losses."""
+        return self.encoder.stateless_call(
+            *variables, rows, training=training, return_losses=True
+        )
+
+    def decode(self, variables: Variables, codes: Any, training: bool = False):
+        """Return the rows, the new non-trainable values and the layers' losses."""
+        return self.decoder.stateless_call(
+            *variables, codes, training=training, return_losses=True
+        )
+
+    def penalised(self) -> tuple[list[bool], list[bool]]:
+        """For each trainable variable, whether ``alpha`` shrinks it.
+
+        Kernels are shrunk, biases are not, and the linear path is not: the penalty
+        pulls towards PCA, never away from it.
+        """
+        return _penalised(self.encoder), _penalised(self.decoder)
+
+
+def build_networks(spec: NetworkSpec, seed: int = 0) -> Networks:
+    """Build the Keras models of ``spec``.
+
+    The weights of skae's own layers are zeros, yet to be supplied; those of the user's
+    layers are drawn by the user's initialisers, from ``seed``.
+    """
+    with seeded_keras(seed):
+        return Networks(
+            build_custom_encoder(spec) if spec.encoder else build_dense_encoder(spec),
+            build_custom_decoder(spec) if spec.decoder else build_dense_decoder(spec),
+        )
+
+
+def _penalised(model: keras.Model) -> list[bool]:
+    return [
+        layer.name != LINEAR and len(variable.shape) > 1
+        for layer in model.layers
+        for variable in layer.trainable_variables
+    ]

@@ -1,0 +1,67 @@
+"""What a network is, as plain hashable values: no Keras object in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Everything that decides the shape of a network, and nothing else.
+
+    Two estimators with equal specs share one compiled program and differ only in
+    their arrays.
+
+    Parameters
+    ----------
+    n_features, n_components : int
+        Widths of the rows and of the code.
+
+    hidden_layer_sizes : tuple of int
+        Widths of the encoder's hidden layers; the decoder mirrors them.
+
+    activation : str or callable
+        Keras activation of the hidden layers.
+
+    dropout : float
+        Share of hidden units dropped in training.
+
+    skip_connections : {"linear", "dense"} or None
+        Which layers see the input (in the encoder) or the code (in the decoder) beside
+        the layer before them.
+
+    encoder, decoder : callable or None
+        Builders of the user's own networks, called with the keywords ``n_features``
+        and ``n_components``.
+    """
+
+    n_features: int
+    n_components: int
+    hidden_layer_sizes: tuple[int, ...]
+    activation: str | Callable
+    dropout: float
+    skip_connections: Literal["linear", "dense"] | None
+    encoder: Callable[..., Any] | None = None
+    decoder: Callable[..., Any] | None = None
+
+    @property
+    def starts_at_pca(self) -> bool:
+        """Whether a linear path joins input, code and output."""
+        return self.skip_connections is not None
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the user's own code builds a part of the network."""
+        return self.encoder is not None or self.decoder is not None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the linear path is all there is."""
+        return self.starts_at_pca and not self.hidden_layer_sizes and not self.is_custom
+
+    @property
+    def has_linear_codes(self) -> bool:
+        """Whether the code layer is linear, so that a rotation of it is free."""
+        return self.starts_at_pca or self.encoder is None

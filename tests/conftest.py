@@ -1,0 +1,65 @@
+"""Data and fitted estimators that many tests share."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits, load_wine
+
+from skae import AutoencoderTransformer
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many of scikit-learn's estimator checks ran."""
+    ran = {
+        outcome: sum(
+            "test_estimator_checks" in report.nodeid
+            for report in terminalreporter.stats.get(outcome, [])
+            if getattr(report, "when", "call") in ("call", "setup")
+        )
+        for outcome in ("passed", "failed", "skipped", "xfailed")
+    }
+    if any(ran.values()):
+        terminalreporter.write_line(f"scikit-learn estimator checks: {ran}")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Images of digits, 1797 x 64, values 0 to 16."""
+    X = load_digits().data
+    X.flags.writeable = False
+    return X
+
+
+@pytest.fixture(scope="session")
+def wine():
+    """Return a data frame of 178 wines and 13 measurements in different units."""
+    return load_wine(as_frame=True).data
+
+
+@pytest.fixture(scope="session")
+def network(digits):
+    """Estimator fitted to digits that holds a trained network."""
+    fitted = small_network().fit(digits)
+    assert fitted.score(digits) > 0.5  # PCA explains 0.40
+    return fitted
+
+
+def small_network(**parameters):
+    """Return an estimator that beats PCA on digits in about a second."""
+    return AutoencoderTransformer(
+        **{
+            "n_components": 3,
+            "hidden_layer_sizes": (32,),
+            "max_iter": 15,
+            "random_state": 0,
+            **parameters,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def curve():
+    """Points along a curve in four dimensions, which one code can follow."""
+    rng = np.random.default_rng(0)
+    t = rng.uniform(-1, 1, size=(400, 1))
+    X = np.hstack([t, t**2, np.sin(4 * t), np.cos(4 * t)])
+    return X + 0.01 * rng.normal(size=X.shape)

@@ -1,0 +1,52 @@
+"""Which backend runs, and what importing does to a process."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def run(code, **environment):
+    variables = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    return subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        env={**variables, **environment},
+        check=False,
+    )
+
+
+FIT = """
+import numpy as np
+from skae import AutoencoderTransformer
+X = np.random.default_rng(0).normal(size=(40, 4))
+AutoencoderTransformer(max_iter=1).fit(X)
+import keras
+print(keras.backend.backend())
+"""
+
+
+def test_importing_skae_imports_neither_keras_nor_jax():
+    result = run("import sys, skae; print({'keras', 'jax'} & set(sys.modules))")
+    assert result.stdout.strip() == "set()", result.stderr
+
+
+def test_jax_runs_without_any_configuration_and_leaves_no_variable(tmp_path):
+    code = FIT + "import os; print('KERAS_BACKEND' in os.environ)"
+    result = run(code, KERAS_HOME=str(tmp_path))
+    assert result.stdout.split() == ["jax", "False"], result.stderr
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_keras_may_be_imported_first_or_last(order, tmp_path):
+    code = "import keras\n" + FIT if order == "before" else FIT
+    result = run(code, KERAS_BACKEND="jax", KERAS_HOME=str(tmp_path))
+    assert result.stdout.split() == ["jax"], result.stderr
+
+
+def test_another_backend_is_refused_with_the_mend(tmp_path):
+    # Keras' NumPy backend comes with Keras: it stands for all but JAX.
+    result = run(FIT, KERAS_BACKEND="numpy", KERAS_HOME=str(tmp_path))
+    assert "Keras runs on 'numpy' here. Set KERAS_BACKEND=jax before" in result.stderr

@@ -1,0 +1,221 @@
+"""The estimator inside everything that scikit-learn users put estimators into."""
+
+import os
+import random
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from conftest import small_network
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.datasets import load_digits, load_linnerud
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderTransformer
+
+
+def test_clone_and_params():
+    estimator = small_network(alpha=0.5, optimizer="sgd")
+    copy = clone(estimator)
+    assert copy.get_params() == estimator.get_params()
+    assert copy.set_params(alpha=0.25).alpha == 0.25
+    assert estimator.alpha == 0.5
+    with pytest.raises(ValueError, match="Invalid parameter 'depth'"):
+        estimator.set_params(depth=3)
+
+
+def test_unsupervised_grid_search_prefers_what_explains_more(digits):
+    search = GridSearchCV(small_network(max_iter=4), {"n_components": [1, 4]}, cv=3)
+    search.fit(digits)
+    assert search.best_params_ == {"n_components": 4}
+    assert search.best_score_ > PCA(4).fit(digits).explained_variance_ratio_.sum()
+
+
+def test_grid_search_in_two_processes_equals_one(digits):
+    y = load_digits().target
+    pipeline = make_pipeline(small_network(max_iter=4), LogisticRegression(max_iter=50))
+    grid = {
+        "autoencodertransformer__n_components": [2, 6],
+        "autoencodertransformer__alpha": [0.0, 1e-3],
+    }
+    scores = [
+        GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs)
+        .fit(digits / 16, y)
+        .cv_results_["mean_test_score"]
+        for n_jobs in (1, 2)
+    ]
+    np.testing.assert_array_equal(*scores)
+    assert scores[0].max() > 0.8
+
+
+def test_cross_val_score_beats_pca_at_two_components(digits):
+    y = load_digits().target
+    scores = [
+        cross_val_score(
+            make_pipeline(reducer, StandardScaler(), LogisticRegression()),
+            digits,
+            y,
+            cv=3,
+        ).mean()
+        for reducer in (PCA(2), AutoencoderTransformer(2, random_state=0))
+    ]
+    assert scores[1] > scores[0] + 0.1
+
+
+def test_feature_union(digits):
+    union = FeatureUnion([("pca", PCA(2)), ("codes", small_network())])
+    codes = union.fit_transform(digits)
+    assert codes.shape == (len(digits), 5)
+    np.testing.assert_array_equal(
+        codes[:, 2:], small_network().fit(digits).transform(digits)
+    )
+    assert make_union(small_network()).fit(digits).transform(digits[:2]).shape == (2, 3)
+
+
+def test_column_transformer(wine):
+    acids = ["malic_acid", "ash", "alcalinity_of_ash"]
+    transformer = ColumnTransformer(
+        [("acids", small_network(n_components=2), acids)], remainder="passthrough"
+    ).set_output(transform="pandas")
+    result = transformer.fit_transform(wine)
+    assert list(result.columns[:2]) == [
+        "acids__autoencodertransformer0",
+        "acids__autoencodertransformer1",
+    ]
+    assert result.shape == (178, 12)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_set_output_and_names(library, wine):
+    estimator = small_network().set_output(transform=library)
+    result = estimator.fit_transform(wine)
+    names = [f"autoencodertransformer{i}" for i in range(3)]
+    assert list(result.columns) == names
+    assert list(estimator.get_feature_names_out()) == names
+    assert isinstance(result, {"pandas": pd, "polars": pl}[library].DataFrame)
+    np.testing.assert_array_equal(
+        result.to_numpy(), clone(estimator).set_output().fit(wine).transform(wine)
+    )
+
+
+def test_frames_in(wine):
+    expected = small_network().fit(wine.to_numpy()).transform(wine.to_numpy())
+    for frame in (wine, pl.from_pandas(wine)):
+        fitted = small_network().fit(frame)
+        assert list(fitted.feature_names_in_) == list(wine.columns)
+        np.testing.assert_array_equal(fitted.transform(frame), expected)
+
+
+def test_reordered_or_missing_columns_raise(wine):
+    fitted = small_network().fit(wine)
+    with pytest.raises(ValueError, match="Feature names must be in the same order"):
+        fitted.transform(wine[wine.columns[::-1]])
+    with pytest.raises(ValueError, match="Feature names seen at fit time, yet now mis"):
+        fitted.transform(wine.drop(columns="ash"))
+
+
+def test_as_target_transformer():
+    X, Y = load_linnerud(return_X_y=True)
+    regressor = TransformedTargetRegressor(
+        LinearRegression(),
+        transformer=small_network(n_components=2),
+        check_inverse=False,
+    )
+    predicted = regressor.fit(X, Y).predict(X)
+    assert predicted.shape == Y.shape
+    assert regressor.score(X, Y) > 0.2
+
+
+def test_frozen_estimator_is_not_fitted_again(network, digits):
+    y = load_digits().target
+    pipeline = make_pipeline(
+        FrozenEstimator(network), LogisticRegression(max_iter=20_000)
+    )
+    pipeline.fit(digits[:200], y[:200])
+    np.testing.assert_array_equal(
+        pipeline[:-1].transform(digits), network.transform(digits)
+    )
+
+
+def test_pipeline_memory_caches_the_fit(tmp_path, digits):
+    y = load_digits().target
+    pipeline = make_pipeline(
+        small_network(), LogisticRegression(max_iter=20_000), memory=str(tmp_path)
+    )
+    first = pipeline.fit(digits, y).predict(digits)
+    assert any(tmp_path.rglob("output.pkl"))
+    np.testing.assert_array_equal(pipeline.fit(digits, y).predict(digits), first)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        np.asfortranarray,
+        lambda X: X[::-1][::-1],
+        lambda X: X.tolist(),
+        lambda X: X.astype(np.uint8),
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    ],
+    ids=["fortran", "negative strides", "lists", "bytes", "strided"],
+)
+def test_layout_of_the_input_does_not_matter(convert, network, digits):
+    np.testing.assert_allclose(
+        network.transform(convert(digits[:50])), network.transform(digits[:50])
+    )
+
+
+def test_inputs_are_not_changed(digits):
+    X = digits.copy()
+    small_network().fit(X).transform(X)
+    np.testing.assert_array_equal(X, digits)
+
+
+def test_nothing_global_is_touched(digits):
+    import keras
+
+    np.random.seed(3)
+    random.seed(3)
+    keras_seed = keras.random.SeedGenerator(3)
+    before = (
+        np.random.get_state()[1].copy(),
+        random.getstate(),
+        dict(os.environ),
+        np.array(keras_seed.state.value),
+        keras.config.floatx(),
+        np.geterr(),
+    )
+    fitted = small_network(
+        dropout=0.1, corruption="gaussian", encoder=build_encoder
+    ).fit(digits)
+    fitted.transform(digits)
+    assert fitted.encoder_.count_params() > 0
+    after = (
+        np.random.get_state()[1],
+        random.getstate(),
+        dict(os.environ),
+        np.array(keras_seed.state.value),
+        keras.config.floatx(),
+        np.geterr(),
+    )
+    for was, now in zip(before, after, strict=True):
+        np.testing.assert_equal(now, was)
+
+
+def build_encoder(n_features, n_components):
+    import keras
+
+    return keras.Sequential(
+        [
+            keras.Input((n_features,)),
+            keras.layers.Dense(16, "relu"),
+            keras.layers.Dropout(0.1),
+            keras.layers.Dense(n_components),
+        ]
+    )

@@ -1,0 +1,57 @@
+"""scikit-learn's own checks, with no exception listed."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skae import AutoencoderTransformer
+
+CONFIGURATIONS = [
+    AutoencoderTransformer(),
+    AutoencoderTransformer(whiten=True),
+    AutoencoderTransformer(corruption="gaussian"),
+    AutoencoderTransformer(skip_connections="dense"),
+    AutoencoderTransformer(skip_connections=None),
+    AutoencoderTransformer(n_components=0.9),
+]
+EXPECTED_FAILURES: dict[str, str] = {}
+
+
+@parametrize_with_checks(
+    CONFIGURATIONS, expected_failed_checks=lambda estimator: EXPECTED_FAILURES
+)
+def test_estimator_checks(estimator, check):
+    check(estimator)
+
+
+def fit_linear(X, codes):
+    design = np.column_stack([X, np.ones(len(X))])
+    return design @ np.linalg.lstsq(design, codes, rcond=None)[0]
+
+
+@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_are_independent_bit_for_bit(estimator, dtype, curve):
+    # The checks above fit a few dozen rows, where PCA is often kept. Here every
+    # configuration has a network, and the results have to be equal, not close.
+    fitted = clone(estimator).set_params(
+        random_state=0, max_iter=30, hidden_layer_sizes=(64,)
+    )
+    if isinstance(fitted.n_components, int):
+        fitted.set_params(n_components=1)
+    X = np.tile(curve, (6, 1)).astype(dtype)
+    fitted.fit(X)
+    codes = fitted.transform(X)
+    rows = fitted.inverse_transform(codes)
+    assert codes.dtype == rows.dtype == dtype
+    assert fitted.n_iter_ > 0
+    assert not np.ptp(codes - fit_linear(X, codes)) < 1e-3  # a network, not PCA
+    order = np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_array_equal(fitted.transform(X[order]), codes[order])
+    np.testing.assert_array_equal(fitted.inverse_transform(codes[order]), rows[order])
+    for size in (1, 7, 100, 2047, 2049):
+        np.testing.assert_array_equal(fitted.transform(X[-size:]), codes[-size:])
+        np.testing.assert_array_equal(
+            fitted.inverse_transform(codes[-size:]), rows[-size:]
+        )

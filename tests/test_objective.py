@@ -1,0 +1,140 @@
+"""Losses, penalties and corruption."""
+
+import numpy as np
+import pytest
+from conftest import small_network
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+
+
+def strengths(level, zero=0.0, low=-1.0, high=1.0):
+    from skae._objective import Strengths
+
+    return Strengths(0.0, 0.0, level, np.full(50, zero, "f4"), low, high)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.2, 0.6])
+def test_corruptions_do_what_they_say(level):
+    from skae._objective import Objective
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(scale=0.1, size=(2000, 50)).astype("f4")
+
+    def damage(kind, noise):
+        objective = Objective.of("mse", kind)
+        return np.asarray(
+            objective.corrupt(rows, noise.astype("f4"), strengths(level, zero=0.5))
+        )
+
+    normal, uniform = rng.normal(size=rows.shape), rng.uniform(size=rows.shape)
+    noisy = damage("gaussian", normal) - rows
+    assert noisy.std() == pytest.approx(level, rel=0.02)
+    masked = damage("masking", uniform)
+    assert (masked == 0.5).mean() == pytest.approx(level, abs=0.01)
+    assert ((masked == rows) | (masked == 0.5)).all()
+    salted = damage("salt_and_pepper", uniform)
+    assert (salted == 1).mean() == pytest.approx(level / 2, abs=0.01)
+    assert (salted == -1).mean() == pytest.approx(level / 2, abs=0.01)
+    assert ((salted == rows) | (np.abs(salted) == 1)).all()
+
+
+def test_denoising_restores_better_than_plain_training(digits):
+    rng = np.random.default_rng(1)
+    train, test = digits[:1400], digits[1400:]
+    # The level is in units of the root of the mean feature variance.
+    unit = np.sqrt(train.var(axis=0).mean())
+    noisy = test + unit * rng.normal(size=test.shape)
+    plain = small_network(n_components=16, max_iter=40)
+    denoising = clone(plain).set_params(corruption="gaussian", corruption_level=1.0)
+    errors = [
+        np.square(model.fit(train).reconstruct(noisy) - test).mean()
+        for model in (plain, denoising, PCA(16))
+        if hasattr(model, "reconstruct")
+    ]
+    pca = PCA(16).fit(train)
+    errors.append(np.square(pca.inverse_transform(pca.transform(noisy)) - test).mean())
+    assert errors[1] < 0.8 * errors[0]
+    assert errors[1] < 0.8 * errors[2]
+
+
+@pytest.mark.parametrize("kind", ["masking", "salt_and_pepper"])
+def test_other_corruptions_train(kind, digits):
+    fitted = small_network(corruption=kind, n_components=8).fit(digits)
+    assert fitted.validation_loss_curve_[-1] < fitted.validation_loss_curve_[0]
+    assert np.isfinite(fitted.transform(digits)).all()
+
+
+def test_alpha_pulls_towards_pca(digits):
+    pca = PCA(3).fit(digits).explained_variance_ratio_.sum()
+    scores = [
+        small_network(alpha=alpha, max_iter=30).fit(digits).score(digits)
+        for alpha in (0.0, 1e-3, 1e2)
+    ]
+    assert scores[0] > scores[1] > scores[2] - 1e-6
+    assert scores[2] == pytest.approx(pca, abs=0.01)
+    assert scores[2] >= pca - 1e-5
+
+
+def test_sparsity_makes_codes_sparse_and_keeps_them_sorted(digits):
+    def spread(**parameters):
+        fitted = small_network(n_components=16, max_iter=60, **parameters).fit(digits)
+        codes = fitted.transform(digits)
+        variances = codes.var(axis=0)
+        assert (np.diff(variances) <= 1e-6 * variances[0]).all()
+        assert fitted.n_iter_ > 0
+        return np.mean(
+            np.abs(codes).sum(axis=1) / np.linalg.norm(codes, axis=1) / np.sqrt(16)
+        )
+
+    assert spread(sparsity=1.0) < 0.8 * spread()
+
+
+def test_dropout_acts_in_training_only(digits):
+    fitted = small_network(dropout=0.5).fit(digits)
+    np.testing.assert_array_equal(fitted.transform(digits), fitted.transform(digits))
+    assert (
+        fitted.loss_curve_[-1]
+        > small_network(dropout=0.0).fit(digits).loss_curve_[-1] * 1.05
+    )
+
+
+@pytest.mark.parametrize("loss", ["mae", "huber", "log_cosh", "MeanSquaredError"])
+def test_any_keras_loss(loss, digits):
+    fitted = small_network(loss=loss).fit(digits)
+    assert fitted.validation_loss_curve_[-1] < fitted.validation_loss_curve_[0]
+
+
+def test_loss_instances_functions_and_configurations(digits):
+    import keras
+
+    by_name = small_network(loss="huber").fit(digits).transform(digits)
+    for loss in (
+        keras.losses.Huber(delta=1.0),
+        keras.losses.huber,
+        {"class_name": "Huber", "config": {"delta": 1.0}},
+    ):
+        codes = small_network(loss=loss).fit(digits).transform(digits)
+        np.testing.assert_allclose(codes, by_name, rtol=1e-5, atol=1e-4)
+    other = small_network(loss=keras.losses.Huber(delta=0.1)).fit(digits)
+    assert not np.allclose(other.transform(digits), by_name, atol=1e-2)
+
+
+def test_equal_loss_instances_share_a_program():
+    import keras
+
+    from skae._objective import Objective
+
+    one, two, other = (
+        Objective.of(keras.losses.Huber(delta=delta), None) for delta in (1, 1, 2)
+    )
+    assert one == two
+    assert hash(one) == hash(two)
+    assert one != other
+
+
+def test_absolute_error_does_better_at_absolute_error(digits):
+    fits = [
+        small_network(loss=loss, max_iter=40).fit(digits) for loss in ("mae", "mse")
+    ]
+    absolute = [np.abs(digits - fit.reconstruct(digits)).mean() for fit in fits]
+    assert absolute[0] < absolute[1]

@@ -1,0 +1,153 @@
+"""The linear autoencoder is PCA, and nothing is ever worse than PCA."""
+
+import numpy as np
+import pytest
+from sklearn import datasets
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderTransformer
+
+rng = np.random.default_rng(0)
+TALL = datasets.load_wine().data
+SCALED = StandardScaler().fit_transform(datasets.load_breast_cancer().data)
+WIDE = rng.normal(size=(20, 5)) @ rng.normal(size=(5, 60)) + 0.1 * rng.normal(
+    size=(20, 60)
+)
+LOW_RANK = rng.normal(size=(80, 4)) @ rng.normal(size=(4, 12))
+ORACLE_DATA = {
+    "tall": (TALL, 5),
+    "all components": (TALL, TALL.shape[1]),
+    "standardised": (SCALED, 10),
+    "wide": (WIDE, 6),
+    "rank-deficient": (LOW_RANK, 4),
+    "constant feature": (np.column_stack([TALL, np.full(len(TALL), 0.1)]), 5),
+    "duplicated rows": (np.repeat(TALL[:40], 3, axis=0), 5),
+    "far from the origin": (TALL[:, :4] + 1e6, 3),
+}
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("name", ORACLE_DATA)
+def test_linear_autoencoder_is_pca(name, whiten):
+    X, n_components = ORACLE_DATA[name]
+    pca = PCA(n_components, whiten=whiten, svd_solver="full").fit(X)
+    linear = AutoencoderTransformer(
+        n_components, hidden_layer_sizes=(), whiten=whiten, random_state=0
+    ).fit(X)
+    codes = pca.transform(X)
+    deviations = codes.std(axis=0)
+    np.testing.assert_allclose(
+        linear.transform(X) / deviations, codes / deviations, atol=1e-4
+    )
+    np.testing.assert_allclose(
+        linear.reconstruct(X), pca.inverse_transform(codes), rtol=1e-4, atol=1e-9
+    )
+    np.testing.assert_allclose(
+        linear.explained_variance_, pca.explained_variance_, rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        linear.explained_variance_ratio_, pca.explained_variance_ratio_, rtol=1e-4
+    )
+    assert linear.score(X) == pytest.approx(
+        pca.explained_variance_ratio_.sum(), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("skip_connections", ["linear", "dense"])
+def test_linear_keras_network_starts_at_pca(skip_connections):
+    # The network itself, not the PCA kept in its place: a learning rate too small to
+    # move anything and a criterion that always accepts.
+    X = SCALED.astype(np.float32)
+    fitted = AutoencoderTransformer(
+        4, skip_connections=skip_connections, warm_start=True, random_state=0
+    )
+    fitted.set_params(max_iter=1, learning_rate=1e-30, early_stopping=False).fit(X)
+    pca = PCA(4).fit(X)
+    assert fitted.best_loss_ == pytest.approx(
+        1 - pca.explained_variance_ratio_.sum(), rel=1e-4
+    )
+
+
+DATASETS = {
+    "iris": datasets.load_iris,
+    "wine": datasets.load_wine,
+    "breast cancer": datasets.load_breast_cancer,
+    "digits": datasets.load_digits,
+    "diabetes": datasets.load_diabetes,
+}
+
+
+@pytest.mark.parametrize("standardised", [False, True], ids=["raw", "standardised"])
+@pytest.mark.parametrize("n_components", [1, 2, 4, 8, 16, 32])
+@pytest.mark.parametrize("name", DATASETS)
+def test_never_worse_than_pca(name, n_components, standardised):
+    X = DATASETS[name]().data
+    if n_components > X.shape[1]:
+        n_components = X.shape[1]
+    train, test = train_test_split(X, random_state=0)
+    if standardised:
+        scaler = StandardScaler().fit(train)
+        train, test = scaler.transform(train), scaler.transform(test)
+    pca = PCA(n_components, svd_solver="full").fit(train)
+    fitted = AutoencoderTransformer(n_components, random_state=0).fit(train)
+    assert fitted.score(train) >= pca.explained_variance_ratio_.sum() - 1e-5
+    rounding = 1e-12 * np.square(test).sum()
+    error = np.square(test - fitted.reconstruct(test)).sum()
+    pca_error = np.square(test - pca.inverse_transform(pca.transform(test))).sum()
+    assert error <= 1.01 * pca_error + rounding
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 5, 10, 20])
+def test_small_samples_are_never_worse_than_pca(n_samples):
+    X = TALL[:: len(TALL) // n_samples][:n_samples]
+    fitted = AutoencoderTransformer(1, random_state=0).fit(X)
+    pca = PCA(1).fit(X) if n_samples > 1 else None
+    error = np.square(X - fitted.reconstruct(X)).sum()
+    if pca is None:
+        assert error == pytest.approx(0, abs=1e-9)
+        return
+    pca_error = np.square(X - pca.inverse_transform(pca.transform(X))).sum()
+    assert error <= pca_error * (1 + 1e-5) + 1e-9
+
+
+def test_too_few_rows_to_judge_keep_pca():
+    fitted = AutoencoderTransformer(2, random_state=0).fit(TALL[:10])
+    pca = PCA(2).fit(TALL[:10])
+    assert fitted.n_iter_ == 0
+    np.testing.assert_allclose(fitted.transform(TALL), pca.transform(TALL))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
+def test_float_n_components_is_pca_count(share):
+    X = datasets.load_digits().data
+    pca = PCA(share, svd_solver="full").fit(X)
+    fitted = AutoencoderTransformer(
+        share, hidden_layer_sizes=(8,), max_iter=2, random_state=0
+    ).fit(X)
+    assert fitted.n_components_ == pca.n_components_
+    assert fitted.score(X) >= share
+
+
+def test_none_keeps_all_components():
+    assert AutoencoderTransformer(None).fit(TALL[:8]).n_components_ == 8
+    assert AutoencoderTransformer(None, max_iter=1).fit(TALL).n_components_ == 13
+
+
+@pytest.mark.parametrize("change", ["1e4", "1e-4", "+1e3", "0-255", "0-1"])
+def test_units_do_not_matter(change):
+    X = datasets.load_digits().data
+    other = {
+        "1e4": X * 1e4,
+        "1e-4": X * 1e-4,
+        "+1e3": X + 1e3,
+        "0-255": X * (255 / 16),
+        "0-1": X / 16,
+    }[change]
+    scores = [
+        AutoencoderTransformer(4, random_state=0).fit(data).score(data)
+        for data in (X, other)
+    ]
+    assert scores[0] > PCA(4).fit(X).explained_variance_ratio_.sum() + 0.1
+    assert scores[1] == pytest.approx(scores[0], abs=1e-3)

@@ -1,0 +1,81 @@
+"""Fitted estimators on disk: small, portable, and the same bits when loaded."""
+
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from conftest import small_network
+
+LOADED = """
+import sys
+import joblib, numpy as np
+estimator = joblib.load({path!r})
+assert "keras" not in sys.modules and "jax" not in sys.modules
+np.save({out!r}, estimator.transform(np.load({data!r})))
+"""
+
+
+def weight_bytes(fitted):
+    return 4 * (fitted.encoder_.count_params() + fitted.decoder_.count_params())
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (32,)], ids=["pca", "network"])
+@pytest.mark.parametrize("save", [pickle.dumps, joblib.dump])
+def test_size_is_that_of_the_weights(save, hidden_layer_sizes, digits, tmp_path):
+    def size(estimator):
+        if save is pickle.dumps:
+            return len(pickle.dumps(estimator))
+        joblib.dump(estimator, tmp_path / "estimator")
+        return (tmp_path / "estimator").stat().st_size
+
+    parameters = dict(
+        n_components=24, hidden_layer_sizes=hidden_layer_sizes, max_iter=9
+    )
+    wide = np.tile(digits, 5)
+    fitted = small_network(**parameters).fit(wide)
+    more = small_network(**parameters).fit(np.repeat(wide, 3, axis=0))
+    assert size(more) == pytest.approx(size(fitted), rel=0.01)
+    overhead = size(fitted) / weight_bytes(fitted)
+    assert overhead < 1.2
+    _ = fitted.encoder_, fitted.decoder_
+    assert size(fitted) / weight_bytes(fitted) == pytest.approx(overhead, rel=0.01)
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (32,)], ids=["pca", "network"])
+def test_a_fresh_process_gives_identical_codes(hidden_layer_sizes, digits, tmp_path):
+    fitted = small_network(hidden_layer_sizes=hidden_layer_sizes).fit(digits)
+    paths = {
+        "path": str(tmp_path / "estimator.joblib"),
+        "data": str(tmp_path / "data.npy"),
+        "out": str(tmp_path / "codes.npy"),
+    }
+    joblib.dump(fitted, paths["path"])
+    np.save(paths["data"], digits)
+    subprocess.run([sys.executable, "-c", LOADED.format(**paths)], check=True)
+    np.testing.assert_array_equal(np.load(paths["out"]), fitted.transform(digits))
+
+
+def test_pickled_estimators_go_on(digits):
+    fitted = small_network(warm_start=True).fit(digits)
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert vars(loaded).keys() == vars(fitted).keys()
+    np.testing.assert_array_equal(
+        loaded.fit(digits).transform(digits), fitted.fit(digits).transform(digits)
+    )
+
+
+def test_state_holds_plain_arrays_only(network):
+    modules = set()
+
+    class Recorder(pickle.Unpickler):
+        def find_class(self, module, name):
+            modules.add(module.split(".")[0])
+            return super().find_class(module, name)
+
+    import io
+
+    Recorder(io.BytesIO(pickle.dumps(network))).load()
+    assert modules <= {"skae", "numpy"}

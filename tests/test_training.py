@@ -1,0 +1,273 @@
+"""The fused loop against a loop written by hand, and the parts it is made of."""
+
+import numpy as np
+import pytest
+from conftest import small_network
+
+from skae._training._progress import Progress
+from skae._training._schedule import Schedule, Split, in_batches
+
+SCHEDULE = Schedule(
+    max_iter=3,
+    learning_rate=1e-2,
+    decays=True,
+    tol=0.0,
+    n_iter_no_change=3,
+)
+
+
+class Adam:
+    """Kingma & Ba (2015), with Keras' default constants."""
+
+    def __init__(self):
+        self.steps, self.moments = 0, {}
+
+    def step(self, weights, gradients, rate):
+        self.steps += 1
+        for name, gradient in gradients.items():
+            first, second = self.moments.get(name, (0.0, 0.0))
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.999 * second + 0.001 * gradient**2
+            self.moments[name] = first, second
+            correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
+            weights[name] = weights[name] - rate * correction * first / (
+                np.sqrt(second) + 1e-7
+            )
+
+
+def loss_and_gradients(w, x, alpha):
+    """Squared error of z = Wx + b + C tanh(Hx + h), likewise back, by hand."""
+    hidden = np.tanh(x @ w["eh"] + w["ehb"])
+    z = x @ w["el"] + w["elb"] + hidden @ w["ec"]
+    back = np.tanh(z @ w["dh"] + w["dhb"])
+    y = z @ w["dl"] + w["dlb"] + back @ w["dc"]
+    loss = np.square(y - x).mean()
+    dy = 2 * (y - x) / x.size
+    dback = (dy @ w["dc"].T) * (1 - back**2)
+    dz = dy @ w["dl"].T + dback @ w["dh"].T
+    dhidden = (dz @ w["ec"].T) * (1 - hidden**2)
+    gradients = {
+        "dl": z.T @ dy,
+        "dlb": dy.sum(0),
+        "dc": back.T @ dy + alpha * w["dc"],
+        "dh": z.T @ dback + alpha * w["dh"],
+        "dhb": dback.sum(0),
+        "el": x.T @ dz,
+        "elb": dz.sum(0),
+        "ec": hidden.T @ dz + alpha * w["ec"],
+        "eh": x.T @ dhidden + alpha * w["eh"],
+        "ehb": dhidden.sum(0),
+    }
+    return loss, gradients
+
+
+def test_fused_loop_equals_a_loop_by_hand(digits):
+    from skae._objective import Objective, Strengths
+    from skae._spec import NetworkSpec
+    from skae._training import train, training_program
+    from skae._training._optimizer import OptimizerSpec
+    from skae._training._task import Task
+
+    rows = ((digits - digits.mean(axis=0)) / 4).astype(np.float32)[:150]
+    spec = NetworkSpec(64, 5, (12,), "tanh", 0.0, "linear")
+    program = training_program(
+        spec, Objective.of("mean_squared_error", None), OptimizerSpec.of("adam")[0]
+    )
+    # Every weight is drawn: at PCA some gradients are zero but for rounding, and Adam
+    # turns the rounding into steps.
+    rng = np.random.default_rng(0)
+    weights = {
+        side: (
+            [
+                rng.normal(scale=0.2, size=variable.shape).astype(np.float32)
+                for variable in network.trainable_variables
+            ],
+            [],
+        )
+        for side, network in vars(program.networks).items()
+    }
+    layers = [
+        f"{layer.name}/{variable.name}"
+        for layer in program.networks.encoder.layers
+        for variable in layer.trainable_variables
+    ]
+    assert sorted(layers) == [
+        "correction/kernel",
+        "hidden_0/bias",
+        "hidden_0/kernel",
+        "linear/bias",
+        "linear/kernel",
+    ]
+    names = [
+        {"hidden_0": "h", "linear": "l", "correction": "c"}[layer.split("/")[0]]
+        + ("b" if layer.endswith("bias") else "")
+        for layer in layers
+    ]
+    by_hand = {
+        side[0] + name: value.astype(np.float64)
+        for side in ("encoder", "decoder")
+        for name, value in zip(names, weights[side][0], strict=True)
+    }
+
+    alpha, batch_size = 1e-3, 32  # 120 rows: the last batch has 24
+    split = Split.draw(len(rows), 0.2, np.random.RandomState(1))
+    strengths = Strengths(*np.float32([alpha, 0, 0]), np.zeros(64, "f4"), 0.0, 0.0)
+    task = Task(program.place(rows, batch_size), split, strengths, batch_size)
+    result = train(program, weights, task, SCHEDULE, np.random.RandomState(2))
+
+    rng, adam, curve, validation = np.random.RandomState(2), Adam(), [], []
+    for epoch in range(3):
+        order = rng.permutation(split.train)
+        rng.randint(2**31)
+        batches = np.split(order, range(batch_size, len(order), batch_size))
+        total = 0.0
+        for batch, rate in zip(
+            batches, SCHEDULE.rates(epoch, len(batches)), strict=True
+        ):
+            loss, gradients = loss_and_gradients(
+                by_hand, rows[batch].astype(float), alpha
+            )
+            adam.step(by_hand, gradients, rate)
+            total += loss * len(batch)
+        curve.append(total / len(order))
+        validation.append(
+            loss_and_gradients(by_hand, rows[split.held_out].astype(float), 0)[0]
+        )
+
+    np.testing.assert_allclose(result.loss_curve, curve, rtol=1e-5)
+    np.testing.assert_allclose(result.validation_loss_curve, validation, rtol=1e-5)
+    assert validation[-1] == min(validation)
+    for side in ("encoder", "decoder"):
+        for name, value in zip(names, result.weights[side][0], strict=True):
+            np.testing.assert_allclose(value, by_hand[side[0] + name], atol=1e-5)
+
+
+def test_rates_fall_along_half_a_cosine():
+    schedule = Schedule(10, 0.5, True, 0.0, 1)
+    rates = np.concatenate([schedule.rates(epoch, 4) for epoch in range(10)])
+    np.testing.assert_allclose(rates[[0, 20]], [0.5, 0.25], rtol=1e-6)
+    assert (np.diff(rates) < 0).all()
+    assert rates[-1] < 1e-3
+    constant = Schedule(10, 0.5, False, 0.0, 1)
+    np.testing.assert_array_equal(constant.rates(7, 3), [0.5] * 3)
+
+
+@pytest.mark.parametrize(("n_rows", "held_out"), [(100, 10), (101, 11), (10, 0)])
+def test_split(n_rows, held_out):
+    split = Split.draw(n_rows, 0.1, np.random.RandomState(0))
+    assert len(split.held_out) == held_out
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([split.train, split.held_out])), np.arange(n_rows)
+    )
+
+
+@pytest.mark.parametrize("n_rows", [1, 31, 32, 33, 64])
+def test_batches_hold_each_row_once(n_rows):
+    rows = np.arange(n_rows)[::-1] + 5
+    index, weight = in_batches(rows, 32)
+    assert index.shape == weight.shape == (-(-n_rows // 32), 32)
+    np.testing.assert_array_equal(index[weight > 0], rows)
+    assert np.isin(index, rows).all()
+
+
+def test_progress_keeps_the_best_and_stops_without_improvement():
+    schedule = Schedule(10, 0.1, False, tol=0.1, n_iter_no_change=2)
+    progress = Progress.start("start", 1.0, schedule)
+    progress = progress.after("better", 0.8, 0.8, schedule)
+    assert (progress.weights, progress.stopped_by) == ("better", None)
+    progress = progress.after("slightly better", 0.79, 0.79, schedule)
+    assert (progress.weights, progress.stopped_by) == ("slightly better", None)
+    progress = progress.after("worse", 0.9, 0.9, schedule)
+    assert (progress.weights, progress.stopped_by) == ("slightly better", "no_change")
+    assert progress.best_loss == 0.79
+
+
+@pytest.mark.parametrize("losses", [(np.nan, 0.5), (0.5, np.inf)])
+def test_progress_ends_where_the_loss_is_not_finite(losses):
+    progress = Progress.start("start", 1.0, SCHEDULE).after("lost", *losses, SCHEDULE)
+    assert (progress.weights, progress.stopped_by) == ("start", "divergence")
+
+
+def test_early_stopping_and_curves(digits):
+    long = small_network(max_iter=500, n_iter_no_change=2, tol=0.05).fit(digits)
+    assert 2 < long.n_iter_ < 500
+    assert len(long.loss_curve_) == len(long.validation_loss_curve_) == long.n_iter_
+    assert long.best_loss_ == min(long.validation_loss_curve_)
+    everything = small_network(early_stopping=False, max_iter=5).fit(digits)
+    assert everything.n_iter_ == 5
+    assert everything.validation_loss_curve_ is None
+    assert everything.best_loss_ == min(everything.loss_curve_)
+
+
+def test_loss_curve_is_the_share_left_unexplained(digits):
+    fitted = small_network(early_stopping=False, max_iter=60).fit(digits)
+    assert fitted.loss_curve_[-1] == pytest.approx(1 - fitted.score(digits), rel=0.05)
+
+
+def test_verbose(digits, capsys):
+    small_network(max_iter=2, verbose=True).fit(digits)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["Iteration 1", "Iteration 2"]
+    assert "validation loss = 0." in lines[0]
+    small_network(max_iter=2).fit(digits)
+    assert capsys.readouterr().out == ""
+
+
+def test_warm_start_goes_on(digits):
+    parameters = dict(max_iter=8, n_components=2)
+    cold = small_network(**parameters).fit(digits)
+    warm = small_network(**parameters, warm_start=True).fit(digits)
+    np.testing.assert_array_equal(cold.transform(digits), warm.transform(digits))
+    first = warm.score(digits)
+    warm.fit(digits)
+    assert warm.loss_curve_[0] < cold.loss_curve_[-1] * 1.05
+    assert warm.score(digits) > first
+    # Another network cannot go on from these weights.
+    warm.set_params(hidden_layer_sizes=(16,)).fit(digits)
+    fresh = small_network(**parameters, hidden_layer_sizes=(16,)).fit(digits)
+    np.testing.assert_array_equal(warm.transform(digits), fresh.transform(digits))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    ["sgd", "rmsprop", "adamw", "nadam", "lion", "adafactor", "muon", "Adamax"],
+)
+def test_any_keras_optimizer(optimizer, digits):
+    import keras
+
+    try:
+        keras.optimizers.get(optimizer)
+    except ValueError:
+        pytest.skip(f"{optimizer} came after Keras {keras.__version__}")
+    fitted = small_network(optimizer=optimizer).fit(digits)
+    assert min(fitted.loss_curve_) < fitted.loss_curve_[0]
+
+
+def test_optimizer_instances_keep_their_rate_and_state(digits):
+    import keras
+
+    adam = keras.optimizers.Adam(5e-3)
+    fitted = small_network(optimizer=adam).fit(digits)
+    assert int(adam.iterations.value) == 0
+    assert not adam.built
+    np.testing.assert_array_equal(
+        fitted.transform(digits),
+        small_network(optimizer=keras.optimizers.Adam(5e-3))
+        .fit(digits)
+        .transform(digits),
+    )
+    still = small_network(optimizer=keras.optimizers.Adam(1e-12), max_iter=3)
+    curve = still.fit(digits).loss_curve_
+    np.testing.assert_allclose(curve, curve[0], rtol=1e-3)
+    # A rate given beside the instance counts.
+    moved = still.set_params(learning_rate=5e-3).fit(digits).loss_curve_
+    assert moved[-1] < 0.9 * moved[0]
+
+
+def test_optimizer_with_a_schedule(digits):
+    import keras
+
+    frozen = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.0, 0.0])
+    fitted = small_network(optimizer=keras.optimizers.Adam(frozen), max_iter=3)
+    curve = fitted.fit(digits).loss_curve_
+    np.testing.assert_allclose(curve, curve[0], rtol=1e-3)

@@ -1,0 +1,172 @@
+"""Bad input is refused in scikit-learn's words, before any training."""
+
+import warnings
+
+import numpy as np
+import pytest
+from conftest import small_network
+
+from skae import AutoencoderTransformer
+
+
+def never(*args, **kwargs):
+    raise AssertionError("training was reached")
+
+
+@pytest.fixture(autouse=True)
+def no_training(monkeypatch):
+    import skae._training
+
+    monkeypatch.setattr(skae._training, "train", never)
+
+
+def normal(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def with_value(value, dtype=np.float64):
+    X = normal(30, 64).astype(dtype)
+    X[3, 1] = value
+    return X
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (with_value(np.nan), "Input X contains NaN"),
+        (with_value(np.inf), "Input X contains infinity"),
+        (with_value(-np.inf, np.float32), "Input X contains infinity"),
+        (with_value(1e39), "a value too large for dtype\\('float32'\\)"),
+        (with_value(-1e39), "a value too large for dtype\\('float32'\\)"),
+        ([["a", "b"], ["c", "d"]], "could not convert string to float"),
+        (normal(30), "Expected 2D array, got 1D array instead"),
+        (normal(3, 4, 5), "Found array with dim 3"),
+        (np.empty((0, 4)), "Found array with 0 sample\\(s\\)"),
+        (np.empty((4, 0)), "0 feature\\(s\\)"),
+        (normal(30, 4) + 1j, "Complex data not supported"),
+    ],
+)
+def test_bad_rows(X, message, network):
+    with pytest.raises(ValueError, match=message):
+        AutoencoderTransformer().fit(X)
+    for method in (network.transform, network.score, network.reconstruct):
+        with pytest.raises(ValueError, match=message):
+            method(X)
+    with pytest.raises(ValueError, match=message):
+        network.inverse_transform(X)
+
+
+def test_sparse_rows_are_refused():
+    from scipy.sparse import csr_array
+
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        AutoencoderTransformer().fit(csr_array(normal(30, 4)))
+
+
+def test_wrong_widths(network):
+    with pytest.raises(
+        ValueError, match="X has 4 features, but AutoencoderTransformer"
+    ):
+        network.transform(normal(3, 4))
+    with pytest.raises(ValueError, match=r"inverse_transform is expecting 3 features"):
+        network.inverse_transform(normal(3, 4))
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["transform", "inverse_transform", "reconstruct", "score", "score_samples"],
+)
+def test_not_fitted(method):
+    with pytest.raises(ValueError, match="is not fitted yet"):
+        getattr(AutoencoderTransformer(), method)(normal(3, 4))
+    with pytest.raises(ValueError, match="is not fitted yet"):
+        _ = AutoencoderTransformer().encoder_
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    {
+        "n_components": [0, -1, 1.5, 0.0, 1.0, "2", True and "mle"],
+        "hidden_layer_sizes": [(0,), (3, -1), (2.5,), ("8",), "8", None],
+        "activation": ["rellu", 3, None],
+        "skip_connections": ["residual", True, 1],
+        "encoder": ["mlp", 3],
+        "decoder": ["mlp", 3],
+        "whiten": ["yes", 2],
+        "loss": ["mean_square", 3, None],
+        "optimizer": ["adamm", 3, None],
+        "learning_rate": [0, -1e-3, "fast", np.inf, np.nan],
+        "batch_size": [0, -5, 2.5, "all"],
+        "max_iter": [0, -1, 2.5, None],
+        "alpha": [-1e-3, "none", np.nan],
+        "dropout": [-0.1, 1, 1.5, "half"],
+        "corruption": ["blur", True],
+        "corruption_level": [-0.1, "high", None],
+        "sparsity": [-1, "high"],
+        "early_stopping": ["auto", None],
+        "validation_fraction": [0, 1, -0.2, 1.5],
+        "n_iter_no_change": [0, -1, 2.5],
+        "tol": [-1, "none"],
+        "warm_start": ["yes", 3],
+        "random_state": ["seed", -1, 1.5],
+        "verbose": ["loud", -1],
+    }.items(),
+)
+def test_bad_parameters(name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=name) as error:
+            AutoencoderTransformer(**{name: value}).fit(normal(30, 4))
+        assert repr(value) in str(error.value) or name == "random_state"
+
+
+def test_parameters_that_do_not_go_together():
+    X = normal(30, 4)
+    with pytest.raises(ValueError, match=r"n_components=5 must be between 1 and min"):
+        AutoencoderTransformer(5).fit(X)
+    with pytest.raises(ValueError, match=r"n_components=4 .* min\(n_samples, n_feat"):
+        AutoencoderTransformer(4).fit(X[:3])
+    for corruption in ("masking", "salt_and_pepper"):
+        with pytest.raises(ValueError, match="corruption_level=1.5 must be at most 1"):
+            AutoencoderTransformer(corruption=corruption, corruption_level=1.5).fit(X)
+    with pytest.raises(ValueError, match="skip_connections='dense' reaches into"):
+        AutoencoderTransformer(skip_connections="dense", encoder=build(3)).fit(X)
+
+
+def build(width, n_inputs=None):
+    def encoder(n_features, n_components):
+        import keras
+
+        return keras.Sequential(
+            [keras.Input((n_inputs or n_features,)), keras.layers.Dense(width)]
+        )
+
+    return encoder
+
+
+@pytest.mark.parametrize("skip_connections", ["linear", None])
+def test_custom_networks_of_the_wrong_shape(skip_connections):
+    def fit(**networks):
+        AutoencoderTransformer(2, skip_connections=skip_connections, **networks).fit(
+            normal(30, 4)
+        )
+
+    with pytest.raises(ValueError, match=r"'encoder' .* output shape \(None, 2\). Got"):
+        fit(encoder=build(3))
+    with pytest.raises(ValueError, match=r"'encoder' .* input shape \(None, 4\). Got"):
+        fit(encoder=build(2, n_inputs=7))
+    with pytest.raises(ValueError, match=r"'decoder' .* output shape \(None, 4\). Got"):
+        fit(decoder=build(3, n_inputs=2))
+    with pytest.raises(TypeError, match="'encoder' callable must return a keras.Model"):
+        fit(encoder=lambda n_features, n_components: "model")
+
+
+def test_valid_parameters_reach_training():
+    with pytest.raises(AssertionError, match="training was reached"):
+        AutoencoderTransformer().fit(normal(30, 4))
+
+
+def test_warnings_are_not_raised_by_messages():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="must be the name"):
+            small_network(optimizer="adamm").fit(normal(30, 4))
