@@ -109,8 +109,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         are those of the epoch with the lowest training loss.
 
     validation_fraction : float in (0, 1), default=0.1
-        Share of the rows to hold out, rounded up. PCA is fitted on all rows. With fewer
-        than two rows to hold out there is nothing to judge by and PCA is kept.
+        Share of the rows to hold out, rounded up. Where that is fewer than 100 rows,
+        five further networks are trained beside the one to keep, each without a fifth
+        of the rows: they judge, and the network to keep trains on all rows. With fewer
+        than 10 rows there is nothing to judge by, and PCA is kept.
 
     n_iter_no_change : int, default=20
         Epochs without improvement after which training stops.

@@ -107,7 +107,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             start = self._weights_to_continue(spec) or baseline
             result = train(program, start, task, schedule, rng, listener)
 
-        if improves_on(program, baseline, result.weights, task):
+        if improves_on(program, baseline, result, task):
             self._keep_network(codec(result.weights), data)
         elif spec.starts_at_pca and axes is not None:
             self._keep_pca(axes, scaling)

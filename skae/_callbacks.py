@@ -61,5 +61,5 @@ class EpochListener:
         epoch.call_on_fit_task_begin(**self._task)
         return epoch.call_on_fit_task_end(
             **self._task,
-            reconstruction_attributes=lambda: {"_codec": self._codec(report.weights)},
+            reconstruction_attributes=lambda: {"_codec": self._codec(report.weights())},
         )

@@ -57,35 +57,36 @@ def test_linear_autoencoder_is_pca(name, whiten):
 
 @pytest.mark.parametrize("skip_connections", ["linear", "dense"])
 def test_linear_keras_network_starts_at_pca(skip_connections):
-    # The network itself, not the PCA kept in its place: a learning rate too small to
-    # move anything and a criterion that always accepts.
-    X = SCALED.astype(np.float32)
+    # What the network loses at a rate at which nothing moves.
     fitted = AutoencoderTransformer(
-        4, skip_connections=skip_connections, warm_start=True, random_state=0
-    )
-    fitted.set_params(max_iter=1, learning_rate=1e-30, early_stopping=False).fit(X)
-    pca = PCA(4).fit(X)
-    assert fitted.best_loss_ == pytest.approx(
+        4,
+        skip_connections=skip_connections,
+        max_iter=1,
+        learning_rate=1e-30,
+        early_stopping=False,
+        random_state=0,
+    ).fit(SCALED)
+    pca = PCA(4).fit(SCALED)
+    assert fitted.loss_curve_[0] == pytest.approx(
         1 - pca.explained_variance_ratio_.sum(), rel=1e-4
     )
 
 
-DATASETS = {
-    "iris": datasets.load_iris,
-    "wine": datasets.load_wine,
-    "breast cancer": datasets.load_breast_cancer,
-    "digits": datasets.load_digits,
-    "diabetes": datasets.load_diabetes,
-}
+DATASETS = {"iris": 4, "wine": 13, "breast_cancer": 30, "digits": 64, "diabetes": 10}
 
 
 @pytest.mark.parametrize("standardised", [False, True], ids=["raw", "standardised"])
-@pytest.mark.parametrize("n_components", [1, 2, 4, 8, 16, 32])
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize(
+    ("name", "n_components"),
+    [
+        (name, n_components)
+        for name, n_features in DATASETS.items()
+        for n_components in (1, 2, 4, 8, 16, 32)
+        if n_components <= n_features
+    ],
+)
 def test_never_worse_than_pca(name, n_components, standardised):
-    X = DATASETS[name]().data
-    if n_components > X.shape[1]:
-        n_components = X.shape[1]
+    X = getattr(datasets, f"load_{name}")().data
     train, test = train_test_split(X, random_state=0)
     if standardised:
         scaler = StandardScaler().fit(train)
@@ -113,8 +114,8 @@ def test_small_samples_are_never_worse_than_pca(n_samples):
 
 
 def test_too_few_rows_to_judge_keep_pca():
-    fitted = AutoencoderTransformer(2, random_state=0).fit(TALL[:10])
-    pca = PCA(2).fit(TALL[:10])
+    fitted = AutoencoderTransformer(2, random_state=0).fit(TALL[:9])
+    pca = PCA(2).fit(TALL[:9])
     assert fitted.n_iter_ == 0
     np.testing.assert_allclose(fitted.transform(TALL), pca.transform(TALL))
 

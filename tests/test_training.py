@@ -5,7 +5,8 @@ import pytest
 from conftest import small_network
 
 from skae._training._progress import Progress
-from skae._training._schedule import Schedule, Split, in_batches
+from skae._training._schedule import Schedule
+from skae._training._split import Split, in_batches
 
 SCHEDULE = Schedule(
     max_iter=3,
@@ -110,14 +111,15 @@ def test_fused_loop_equals_a_loop_by_hand(digits):
     }
 
     alpha, batch_size = 1e-3, 32  # 120 rows: the last batch has 24
-    split = Split.draw(len(rows), 0.2, np.random.RandomState(1))
+    order = np.random.RandomState(1).permutation(len(rows))
+    split = Split([order[30:]], [order[:30]])
     strengths = Strengths(*np.float32([alpha, 0, 0]), np.zeros(64, "f4"), 0.0, 0.0)
     task = Task(program.place(rows, batch_size), split, strengths, batch_size)
     result = train(program, weights, task, SCHEDULE, np.random.RandomState(2))
 
     rng, adam, curve, validation = np.random.RandomState(2), Adam(), [], []
     for epoch in range(3):
-        order = rng.permutation(split.train)
+        order = rng.permutation(split.train[0])
         rng.randint(2**31)
         batches = np.split(order, range(batch_size, len(order), batch_size))
         total = 0.0
@@ -131,7 +133,7 @@ def test_fused_loop_equals_a_loop_by_hand(digits):
             total += loss * len(batch)
         curve.append(total / len(order))
         validation.append(
-            loss_and_gradients(by_hand, rows[split.held_out].astype(float), 0)[0]
+            loss_and_gradients(by_hand, rows[split.held_out[0]].astype(float), 0)[0]
         )
 
     np.testing.assert_allclose(result.loss_curve, curve, rtol=1e-5)
@@ -152,13 +154,33 @@ def test_rates_fall_along_half_a_cosine():
     np.testing.assert_array_equal(constant.rates(7, 3), [0.5] * 3)
 
 
-@pytest.mark.parametrize(("n_rows", "held_out"), [(100, 10), (101, 11), (10, 0)])
-def test_split(n_rows, held_out):
+@pytest.mark.parametrize(("n_rows", "held_out"), [(1000, 100), (1001, 101)])
+def test_split_of_many_rows(n_rows, held_out):
     split = Split.draw(n_rows, 0.1, np.random.RandomState(0))
-    assert len(split.held_out) == held_out
-    np.testing.assert_array_equal(
-        np.sort(np.concatenate([split.train, split.held_out])), np.arange(n_rows)
-    )
+    assert (split.n_models, split.judges) == (1, True)
+    assert len(split.held_out[0]) == held_out
+    assert not np.intersect1d(split.train[0], split.held_out[0]).size
+    np.testing.assert_array_equal(split.all_rows, np.arange(n_rows))
+
+
+@pytest.mark.parametrize("n_rows", [10, 57, 990])
+def test_split_of_few_rows_judges_all_in_turn(n_rows):
+    split = Split.draw(n_rows, 0.1, np.random.RandomState(0))
+    assert (split.n_models, split.judges) == (6, True)
+    judged = np.concatenate(split.held_out)
+    np.testing.assert_array_equal(np.sort(judged), np.arange(n_rows))
+    for train, held_out in zip(split.train, split.held_out, strict=True):
+        assert not np.intersect1d(train, held_out).size
+        assert len(train) + len(held_out) == n_rows
+    assert len(split.held_out[-1]) == 0
+    np.testing.assert_array_equal(split.all_rows, np.arange(n_rows))
+
+
+@pytest.mark.parametrize(("n_rows", "fraction"), [(9, 0.1), (1, 0.5), (5000, 0.0)])
+def test_split_without_judges(n_rows, fraction):
+    split = Split.draw(n_rows, fraction, np.random.RandomState(0))
+    assert (split.n_models, split.judges) == (1, False)
+    np.testing.assert_array_equal(split.all_rows, np.arange(n_rows))
 
 
 @pytest.mark.parametrize("n_rows", [1, 31, 32, 33, 64])
@@ -170,22 +192,48 @@ def test_batches_hold_each_row_once(n_rows):
     assert np.isin(index, rows).all()
 
 
+def test_models_side_by_side_take_as_many_steps():
+    split = Split.draw(90, 0.1, np.random.RandomState(0))
+    index, weight = split.shuffled_batches(32, np.random.RandomState(1))
+    assert index.shape == weight.shape == (6, 3, 32)
+    assert (weight.sum(axis=(1, 2)) == 90).all()
+    for train, rows, counts in zip(split.train, index, weight, strict=True):
+        used, times = np.unique(rows[counts > 0], return_counts=True)
+        np.testing.assert_array_equal(used, np.sort(train))
+        assert times.max() <= 2
+    held_out, counted = split.held_out_batches(32)
+    np.testing.assert_array_equal(np.sort(held_out[counted > 0]), np.arange(90))
+
+
+def test_models_side_by_side_do_not_touch_each_other(digits):
+    # The model to keep is the one that trains on all rows, whatever the folds do.
+    few = digits[::4]
+    kept = small_network(max_iter=5, tol=0, n_components=2).fit(few)
+    assert len(kept.validation_loss_curve_) == 5
+    by_training = small_network(max_iter=5, early_stopping=False, n_components=2).fit(
+        few
+    )
+    assert kept.loss_curve_[0] == pytest.approx(by_training.loss_curve_[0], rel=0.1)
+    assert kept.validation_loss_curve_[-1] < kept.validation_loss_curve_[0]
+    assert kept.score(few) > by_training.score(few) - 0.05
+
+
 def test_progress_keeps_the_best_and_stops_without_improvement():
     schedule = Schedule(10, 0.1, False, tol=0.1, n_iter_no_change=2)
     progress = Progress.start("start", 1.0, schedule)
     progress = progress.after("better", 0.8, 0.8, schedule)
-    assert (progress.weights, progress.stopped_by) == ("better", None)
+    assert (progress.best, progress.stopped_by) == ("better", None)
     progress = progress.after("slightly better", 0.79, 0.79, schedule)
-    assert (progress.weights, progress.stopped_by) == ("slightly better", None)
+    assert (progress.best, progress.stopped_by) == ("slightly better", None)
     progress = progress.after("worse", 0.9, 0.9, schedule)
-    assert (progress.weights, progress.stopped_by) == ("slightly better", "no_change")
+    assert (progress.best, progress.stopped_by) == ("slightly better", "no_change")
     assert progress.best_loss == 0.79
 
 
 @pytest.mark.parametrize("losses", [(np.nan, 0.5), (0.5, np.inf)])
 def test_progress_ends_where_the_loss_is_not_finite(losses):
     progress = Progress.start("start", 1.0, SCHEDULE).after("lost", *losses, SCHEDULE)
-    assert (progress.weights, progress.stopped_by) == ("start", "divergence")
+    assert (progress.best, progress.stopped_by) == ("start", "divergence")
 
 
 def test_early_stopping_and_curves(digits):

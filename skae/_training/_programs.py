@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from .._objective import Objective
 from .._spec import NetworkSpec
-from ._jax import InferenceProgram, TrainingProgram
+from ._jax_inference import InferenceProgram
+from ._jax_training import TrainingProgram
 from ._optimizer import OptimizerSpec
 
 

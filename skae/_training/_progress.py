@@ -1,9 +1,9 @@
-"""The best weights so far and how long training may go on: pure state."""
+"""The best so far and how long training may go on: pure state."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,11 +16,11 @@ class Progress:
 
     Parameters
     ----------
-    weights : dict
-        The weights with the lowest monitored loss, iteration 0 included.
+    best : object
+        What was there at the lowest monitored loss, iteration 0 included.
 
     best_loss : float
-        Their monitored loss.
+        That loss.
 
     to_beat : float
         The last monitored loss that was a real improvement, by ``tol``.
@@ -32,26 +32,26 @@ class Progress:
         Why training has to stop.
     """
 
-    weights: dict
+    best: Any
     best_loss: float
     to_beat: float
     patience: int
     stopped_by: Literal["no_change", "divergence", "callback"] | None = None
 
     @classmethod
-    def start(cls, weights: dict, loss: float, schedule: Schedule) -> Progress:
+    def start(cls, state: Any, loss: float, schedule: Schedule) -> Progress:
         """Stand at iteration 0."""
-        return cls(weights, loss, loss, schedule.n_iter_no_change)
+        return cls(state, loss, loss, schedule.n_iter_no_change)
 
     def after(
-        self, weights: dict, loss: float, monitored: float, schedule: Schedule
+        self, state: Any, loss: float, monitored: float, schedule: Schedule
     ) -> Progress:
         """Return the progress after one more epoch."""
         if not np.isfinite([loss, monitored]).all():
             return replace(self, stopped_by="divergence")
         progress = self
         if not monitored >= self.best_loss:
-            progress = replace(progress, weights=weights, best_loss=monitored)
+            progress = replace(progress, best=state, best_loss=monitored)
         if not monitored >= self.to_beat - schedule.tol * abs(self.to_beat):
             return replace(
                 progress, to_beat=monitored, patience=schedule.n_iter_no_change

@@ -10,9 +10,10 @@ import numpy as np
 from .._objective import Objective, Strengths
 from .._scaling import Scaling
 from .._spec import NetworkSpec
-from ._jax import TrainingProgram
+from ._jax_training import TrainingProgram
 from ._optimizer import OptimizerSpec
-from ._schedule import Schedule, Split
+from ._schedule import Schedule
+from ._split import Split
 from ._task import Task
 
 _LEARNING_RATE = 0.002
@@ -105,7 +106,7 @@ class Recipe:
         undecidable = (
             spec.starts_at_pca
             and self.parameters["early_stopping"]
-            and not len(task.split.held_out)
+            and not task.split.judges
         )
         return Schedule(
             0 if optimal or undecidable else self.parameters["max_iter"],

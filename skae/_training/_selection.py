@@ -4,46 +4,54 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jax import TrainingProgram
-from ._schedule import in_batches
+from ._jax_training import TrainingProgram
+from ._split import in_batches
 from ._task import Task
+from ._train import TrainingResult
 
-_STANDARD_ERRORS = 3
+_STANDARD_ERRORS = 2
 
 
 def improves_on(
-    program: TrainingProgram, baseline: dict, weights: dict, task: Task
+    program: TrainingProgram, baseline: dict, result: TrainingResult, task: Task
 ) -> bool:
-    """Say whether ``weights`` beat ``baseline`` beyond doubt.
+    """Say whether training beat ``baseline`` beyond doubt.
 
-    They have to on all rows taken together, and on the held-out rows by more than
-    three standard errors of the paired differences. Breiman et al. (1984) ask for one
-    between models fitted once; here the best of many epochs was picked on those rows,
-    and with few of them, or a few extreme ones, a lower mean alone is often luck.
+    It has to on all rows taken together, and on the held-out rows by more than two
+    standard errors of the paired differences. Breiman et al. (1984) ask for one between
+    models fitted once; here the best of many epochs was picked on those rows, and with
+    few of them, or a few extreme ones, a lower mean alone is often luck.
 
     Parameters
     ----------
     program : TrainingProgram
         Measures the loss of each row.
 
-    baseline, weights : dict
-        The weights to compare.
+    baseline : dict
+        The weights to beat.
+
+    result : TrainingResult
+        What training found.
 
     task : Task
         The rows, and which of them were held out.
     """
-    split = task.split
-    order = np.concatenate([split.held_out, split.train])
-    index, _ = in_batches(order, task.batch_size)
+    index, weight = in_batches(task.split.all_rows, task.batch_size)
     before, after = (
-        np.asarray(program.row_losses(weights, task, index), np.float64).ravel()
-        for weights in (baseline, weights)
+        _losses(program, weights, task, index[None], weight[None])
+        for weights in (baseline, result.weights)
     )
-    gains = (before - after)[: len(order)]
-    if not gains.mean() > 0:
+    if not after.mean() < before.mean():
         return False
-    held_out = gains[: len(split.held_out)]
-    if not len(held_out):
+    if not task.split.judges:
         return True
-    standard_error = held_out.std(ddof=1) / np.sqrt(len(held_out))
-    return bool(held_out.mean() > _STANDARD_ERRORS * standard_error)
+    held_out, counted = task.split.held_out_batches(task.batch_size)
+    gains = _losses(program, baseline, task, held_out, counted) - result.judgement
+    standard_error = gains.std(ddof=1) / np.sqrt(len(gains))
+    return bool(gains.mean() > _STANDARD_ERRORS * standard_error)
+
+
+def _losses(program, weights: dict, task: Task, index, weight) -> np.ndarray:
+    stacked, _ = program.initial_state(weights, len(index))
+    losses = program.row_losses(stacked, task, index)
+    return np.asarray(losses, np.float64)[weight > 0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._objective import Strengths
-from ._schedule import Split
+from ._split import Split
 
 
 @dataclass(frozen=True)

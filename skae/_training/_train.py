@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from ._jax import Batches, TrainingProgram
+from ._jax_training import Batches, TrainingProgram
 from ._progress import Progress
-from ._schedule import Schedule, in_batches
+from ._schedule import Schedule
+from ._split import in_batches
 from ._task import Task
 
 
@@ -29,14 +31,14 @@ class EpochReport:
     validation_loss : float or None
         Mean loss of the held-out rows after the epoch.
 
-    weights : dict
-        The weights after the epoch.
+    weights : callable
+        Fetches the weights after the epoch, of the model to keep.
     """
 
     epoch: int
     loss: float
     validation_loss: float | None
-    weights: dict
+    weights: Callable[[], dict]
 
     def __str__(self) -> str:
         line = f"Iteration {self.epoch}, loss = {self.loss:.8f}"
@@ -47,9 +49,31 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The best weights seen, iteration 0 included, and how training went."""
+    """The best weights seen, iteration 0 included, and how training went.
+
+    Parameters
+    ----------
+    weights : dict
+        Best weights of the model to keep.
+
+    judgement : ndarray
+        With these, the loss of each held-out row, in the order of the split's batches.
+
+    best_loss : float
+        The lowest of the losses that decide.
+
+    loss_curve : list of float
+        Mean training loss of each epoch.
+
+    validation_loss_curve : list of float or None
+        Mean loss of the held-out rows after each epoch.
+
+    stopped_by : {"max_iter", "no_change", "callback", "divergence"}
+        Why training ended.
+    """
 
     weights: dict
+    judgement: np.ndarray
     best_loss: float
     loss_curve: list[float]
     validation_loss_curve: list[float] | None
@@ -90,40 +114,51 @@ def train(
     -------
     TrainingResult
     """
-    split, judged = task.split, len(task.split.held_out) > 0
-    held_out, counted = in_batches(split.held_out, task.batch_size)
-    first = (held_out, counted) if judged else in_batches(split.train, task.batch_size)
-    progress = Progress.start(
-        weights, _mean(program.row_losses(weights, task, first[0]), first[1]), schedule
-    )
-    state = program.initial_state(weights)
+    split = task.split
+    held_out, counted = split.held_out_batches(task.batch_size)
+    state = program.initial_state(weights, split.n_models)
+    judgement = program.row_losses(state[0], task, held_out)
+    if split.judges:
+        first = _mean(judgement, counted)
+    else:
+        index, weight = in_batches(split.train[-1], task.batch_size)
+        first = _mean(program.row_losses(state[0], task, index[None]), weight[None])
+    progress = Progress.start((state[0], judgement), first, schedule)
     losses: list[float] = []
     validation_losses: list[float] = []
     for epoch in range(schedule.max_iter):
-        index, weight = in_batches(rng.permutation(split.train), task.batch_size)
-        batches = Batches(index, weight, schedule.rates(epoch, len(index)))
-        state, loss, judgement = program.epoch(
+        index, weight = split.shuffled_batches(task.batch_size, rng)
+        rates = schedule.rates(epoch, index.shape[1])
+        batches = Batches(index, weight, np.broadcast_to(rates, index.shape[:2]))
+        state, model_losses, judgement = program.epoch(
             state, task, batches, held_out, seed=rng.randint(2**31)
         )
-        losses.append(float(loss))
-        if judged:
+        losses.append(float(model_losses[-1]))
+        if split.judges:
             validation_losses.append(_mean(judgement, counted))
-        monitored = validation_losses[-1] if judged else losses[-1]
-        progress = progress.after(state[0], losses[-1], monitored, schedule)
+        monitored = validation_losses[-1] if split.judges else losses[-1]
+        progress = progress.after(
+            (state[0], judgement), losses[-1], monitored, schedule
+        )
         if progress.stopped_by == "divergence":
             break
         report = EpochReport(
-            epoch + 1, losses[-1], monitored if judged else None, state[0]
+            epoch + 1,
+            losses[-1],
+            monitored if split.judges else None,
+            partial(program.fetch, state[0]),
         )
         if on_epoch(report):
             progress = replace(progress, stopped_by="callback")
         if progress.stopped_by is not None:
             break
+    best, judgement = progress.best
     return TrainingResult(
-        program.fetch(progress.weights),
+        program.fetch(best),
+        np.asarray(judgement, np.float64)[counted > 0],
         progress.best_loss,
         losses,
-        validation_losses if judged else None,
+        validation_losses if split.judges else None,
         progress.stopped_by or "max_iter",
     )
 

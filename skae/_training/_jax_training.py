@@ -1,4 +1,4 @@
-"""Compiled programs of the JAX backend: pure functions of arrays."""
+"""An epoch of training as one compiled JAX program: a pure function of arrays."""
 
 from __future__ import annotations
 
@@ -10,18 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._initialization import initial_weights
-from .._networks import Networks, build_networks
+from .._networks import Networks
 from .._objective import Objective, Strengths, weight_penalty
 from .._spec import NetworkSpec
 from ._optimizer import OptimizerSpec
 from ._task import Task
-
-BLOCK = 128
-"""Rows that one compiled call encodes. Every row goes through this one shape, so that
-its code never depends, not even in the last bit, on the rows that came with it."""
-
-BLOCKS = 16
-"""Blocks that one call loops over, so that many rows cost few calls."""
 
 
 class Batches(NamedTuple):
@@ -30,33 +23,6 @@ class Batches(NamedTuple):
     index: Any
     weight: Any
     rate: Any
-
-
-class InferenceProgram:
-    """Encode and decode, compiled for one network."""
-
-    def __init__(self, spec: NetworkSpec) -> None:
-        self.networks = _build(spec)
-        self._encode = _Blockwise(self._encode_block, spec.n_components)
-        self._decode = _Blockwise(self._decode_block, spec.n_features)
-
-    def encode(self, variables, offset, matrix, rows: np.ndarray) -> np.ndarray:
-        """Return ``(network(rows) - offset) @ matrix``, as float32."""
-        return self._encode((variables, offset, matrix), rows)
-
-    def decode(self, variables, offset, matrix, codes: np.ndarray) -> np.ndarray:
-        """Return ``network(codes @ matrix + offset)``, as float32."""
-        return self._decode((variables, offset, matrix), codes)
-
-    def _encode_block(self, arrays, rows):
-        variables, offset, matrix = arrays
-        codes, _, _ = self.networks.encode(variables, rows)
-        return (codes - offset) @ matrix
-
-    def _decode_block(self, arrays, codes):
-        variables, offset, matrix = arrays
-        rows, _, _ = self.networks.decode(variables, codes @ matrix + offset)
-        return rows
 
 
 class TrainingProgram:
@@ -73,16 +39,8 @@ class TrainingProgram:
         self.networks = networks
         self.objective = objective
         self._optimizer_state = jax.jit(partial(self._build_optimizer, optimizer))()
-        self._rate_slot = next(
-            (
-                slot
-                for slot, variable in enumerate(self._optimizer.variables)
-                if variable is self._optimizer.learning_rate
-            ),
-            None,
-        )
-        self._compiled_epoch = jax.jit(self._epoch)
-        self._compiled_row_losses = jax.jit(self._row_losses)
+        self._compiled_epoch = jax.jit(self._epochs)
+        self._compiled_row_losses = jax.jit(self._all_row_losses)
 
     def place(self, rows: np.ndarray, batch_size: int) -> jax.Array:
         """Return the rows on the device, filled up to whole batches.
@@ -97,12 +55,18 @@ class TrainingProgram:
         components = axes.components if self._spec.starts_at_pca else None
         return initial_weights(self._spec, self.networks, components, rng)
 
-    def initial_state(self, weights: dict) -> tuple[dict, list]:
-        """Return the weights with a fresh optimizer's state."""
-        return weights, self._optimizer_state
+    def initial_state(self, weights: dict, n_models: int) -> tuple[dict, list]:
+        """Return the weights and a fresh optimizer's state, for ``n_models`` models.
+
+        Models trained side by side lie along the first axis of every array.
+        """
+        return jax.tree.map(
+            lambda value: np.broadcast_to(value, (n_models, *np.shape(value))),
+            (weights, self._optimizer_state),
+        )
 
     def epoch(self, state, task: Task, batches: Batches, held_out, seed: int):
-        """Train on every batch once.
+        """Train every model on each of its batches once.
 
         Returns
         -------
@@ -110,11 +74,11 @@ class TrainingProgram:
             Weights and optimizer state after the epoch. Nothing is donated: arrays
             are immutable, so keeping the best weights is keeping a reference.
 
-        loss : float
-            Mean training loss.
+        losses : array of shape (n_models,)
+            Mean training loss of each model.
 
         judgement : array
-            Loss of each held-out row.
+            Loss of each held-out row, in the shape of ``held_out``.
         """
         key = jax.random.key(seed)
         return self._compiled_epoch(
@@ -122,30 +86,43 @@ class TrainingProgram:
         )
 
     def row_losses(self, weights: dict, task: Task, index: np.ndarray) -> jax.Array:
-        """Return the loss of each row numbered in ``index``, in the same shape."""
+        """Return each model's loss of each row numbered in ``index``, in its shape."""
         return self._compiled_row_losses(weights, task.rows, index, task.strengths)
 
     @staticmethod
     def fetch(weights: dict) -> dict:
-        """Return the weights as NumPy arrays."""
-        return jax.device_get(weights)
+        """Return the last model's weights as NumPy arrays."""
+        return jax.tree.map(lambda value: np.asarray(value)[-1], weights)
 
     def _build_optimizer(self, spec: OptimizerSpec):
         # Under a trace all initial values become one program, not one for each.
-        self._optimizer = spec.build()
-        self._optimizer.build(
+        self._optimizer = optimizer = spec.build()
+        optimizer.build(
             self.networks.encoder.trainable_variables
             + self.networks.decoder.trainable_variables
         )
-        return [variable.value for variable in self._optimizer.variables]
+        # None where the optimizer has a schedule of its own.
+        rate, self._rate_slot = optimizer.learning_rate, None
+        for slot, variable in enumerate(optimizer.variables):
+            if variable is rate:
+                self._rate_slot = slot
+        return [variable.value for variable in optimizer.variables]
 
-    def _epoch(self, state, rows, batches: Batches, held_out, key, strengths):
+    def _epochs(self, state, rows, batches: Batches, held_out, key, strengths):
+        # One model after the other: on a CPU their matrix products are faster apart.
+        keys = jax.random.split(key, held_out.shape[0])
+        return jax.lax.map(
+            lambda model: self._epoch(rows, strengths, *model),
+            (state, batches, held_out, keys),
+        )
+
+    def _epoch(self, rows, strengths, state, batches: Batches, held_out, key):
         keys = jax.random.split(key, batches.index.shape[0])
         step = partial(self._step, rows, strengths)
         state, losses = jax.lax.scan(step, state, (batches, keys))
         counts = batches.weight.sum(axis=1)
         loss = jnp.sum(losses * counts) / jnp.sum(counts)
-        return state, loss, self._row_losses(state[0], rows, held_out, strengths)
+        return state, loss, self._row_losses(rows, strengths, state[0], held_out)
 
     def _step(self, rows, strengths: Strengths, state, batch):
         (index, weight, rate), key = batch
@@ -181,7 +158,12 @@ class TrainingProgram:
         }
         return (weights, optimizer_state), mean
 
-    def _row_losses(self, weights, rows, blocks, strengths: Strengths):
+    def _all_row_losses(self, weights, rows, blocks, strengths: Strengths):
+        return jax.lax.map(
+            lambda model: self._row_losses(rows, strengths, *model), (weights, blocks)
+        )
+
+    def _row_losses(self, rows, strengths: Strengths, weights, blocks):
         variables = weights["encoder"], weights["decoder"]
 
         def block_losses(block):
@@ -203,42 +185,6 @@ class TrainingProgram:
         )
         losses = self.objective.row_losses(rows, codes, outputs, strengths)
         return losses, (encoder_state, decoder_state), on_encoder + on_decoder
-
-
-class _Blockwise:
-    """Run a function of a fixed number of rows over any number of rows."""
-
-    def __init__(self, function, width: int) -> None:
-        self._one = jax.jit(function)
-        self._many = jax.jit(
-            lambda arrays, blocks: jax.lax.map(partial(function, arrays), blocks)
-        )
-        self._width = width
-
-    def __call__(self, arrays, rows: np.ndarray) -> np.ndarray:
-        result = np.empty((len(rows), self._width), np.float32)
-        start = 0
-        while len(rows) - start >= BLOCKS * BLOCK:
-            stop = start + BLOCKS * BLOCK
-            blocks = rows[start:stop].reshape(BLOCKS, BLOCK, -1)
-            result[start:stop] = self._many(arrays, blocks).reshape(-1, self._width)
-            start = stop
-        for begin in range(start, len(rows), BLOCK):
-            block = rows[begin : begin + BLOCK]
-            filler = ((0, BLOCK - len(block)), (0, 0))
-            outputs = self._one(arrays, np.pad(block, filler))
-            result[begin : begin + BLOCK] = outputs[: len(block)]
-        return result
-
-
-def _build(spec: NetworkSpec) -> Networks:
-    if spec.is_custom:
-        # The user's code may want real values, so it is not run under a trace.
-        return build_networks(spec)
-    built = []
-    # Only names and shapes are needed; under a trace no initialiser runs.
-    jax.eval_shape(lambda: built.append(build_networks(spec)))
-    return built[0]
 
 
 def _noise(kind: str | None, key, rows):
