@@ -122,7 +122,8 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the fit before, if that had the same
-        network. PCA of the new data remains what has to be beaten.
+        network. PCA of the new data remains what has to be beaten; rows that the fit
+        before trained on may be among those that judge.
 
     random_state : int, RandomState instance or None, default=None
         Decides the weights at the start, the rows held out, the order of the rows and

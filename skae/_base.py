@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from abc import ABC, abstractmethod
-from numbers import Integral
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -117,11 +117,11 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         return self
 
     def _principal_axes(self, data, scaling, rng) -> PrincipalAxes | None:
-        linear = self.skip_connections is not None
-        if not linear and not isinstance(self.n_components, float):
+        is_share = isinstance(self.n_components, Real) and self.n_components < 1
+        if self.skip_connections is None and not is_share:
             return None
         limit = min(data.shape)
-        if isinstance(self.n_components, Integral) and self.n_components > limit:
+        if self.n_components is not None and self.n_components > limit:
             raise ValueError(
                 f"n_components={self.n_components} must be between 1 and "
                 f"min(n_samples, n_features)={limit} with "

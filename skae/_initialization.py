@@ -11,6 +11,7 @@ from ._backend import keras
 from ._networks import LINEAR, Networks, build_networks
 from ._networks._custom import GATE
 from ._networks._dense import CORRECTION
+from ._scaling import on_grid
 from ._spec import NetworkSpec
 
 
@@ -65,7 +66,7 @@ def _draw(layer, variable, linear, rng) -> np.ndarray:
     if isinstance(layer, keras.Model):
         return np.asarray(variable.value)
     if layer.name == LINEAR and len(variable.shape) == 2:
-        return linear.astype(np.float32)
+        return on_grid(linear)
     if layer.name in (CORRECTION, GATE) or len(variable.shape) == 1:
         return np.zeros(variable.shape, np.float32)
     # Glorot & Bengio (2010), Keras' default for dense layers.

@@ -6,6 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_STEPS = 2.0**16
+
+
+def on_grid(values: np.ndarray) -> np.ndarray:
+    """Round to multiples of 2^-16, as float32, so that rounding errors drop out."""
+    return (np.round(values * _STEPS) / _STEPS).astype(np.float32)
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -44,6 +51,15 @@ class Scaling:
         lost its small differences before they could be taken.
         """
         return ((X - self.mean) / self.scale).astype(np.float32)
+
+    def apply_for_training(self, X: np.ndarray) -> np.ndarray:
+        """Return ``X`` in the network's units, on a grid of 2^-16 of them.
+
+        Training magnifies the last bit of its data, and a change of units changes last
+        bits: off the grid, the same data in metres and in feet would end at different
+        networks.
+        """
+        return on_grid(self.apply(X))
 
     def invert(self, rows: np.ndarray) -> np.ndarray:
         """Return network outputs in the data's units, as float64."""

@@ -136,19 +136,13 @@ def test_none_keeps_all_components():
     assert AutoencoderTransformer(None, max_iter=1).fit(TALL).n_components_ == 13
 
 
-@pytest.mark.parametrize("change", ["1e4", "1e-4", "+1e3", "0-255", "0-1"])
-def test_units_do_not_matter(change):
-    X = datasets.load_digits().data
-    other = {
-        "1e4": X * 1e4,
-        "1e-4": X * 1e-4,
-        "+1e3": X + 1e3,
-        "0-255": X * (255 / 16),
-        "0-1": X / 16,
-    }[change]
+@pytest.mark.parametrize("data", ["digits", "standardised"])
+def test_units_do_not_matter(data):
+    X = datasets.load_digits().data if data == "digits" else SCALED
+    pixels = 255 * (X - X.min()) / (X.max() - X.min())
     scores = [
-        AutoencoderTransformer(4, random_state=0).fit(data).score(data)
-        for data in (X, other)
+        AutoencoderTransformer(1, random_state=0).fit(same).score(same)
+        for same in (X, X * 1e4, X * 1e-4, X + 1e3, pixels)
     ]
-    assert scores[0] > PCA(4).fit(X).explained_variance_ratio_.sum() + 0.1
-    assert scores[1] == pytest.approx(scores[0], abs=1e-3)
+    assert scores[0] > PCA(1).fit(X).explained_variance_ratio_.sum() + 0.01
+    np.testing.assert_allclose(scores, scores[0], atol=1e-3)

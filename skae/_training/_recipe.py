@@ -75,7 +75,7 @@ class Recipe:
         rng: np.random.RandomState,
     ) -> Task:
         """Scale and split the rows."""
-        rows = scaling.apply(X)
+        rows = scaling.apply_for_training(X)
         split = Split.draw(
             len(X),
             self.parameters["validation_fraction"]
