@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import small_network
+from sklearn.base import clone
 
 from skae._training._progress import Progress
 from skae._training._schedule import Schedule
@@ -319,3 +320,19 @@ def test_optimizer_with_a_schedule(digits):
     fitted = small_network(optimizer=keras.optimizers.Adam(frozen), max_iter=3)
     curve = fitted.fit(digits).loss_curve_
     np.testing.assert_allclose(curve, curve[0], rtol=1e-3)
+
+
+def test_clones_of_keras_instances_share_a_program(digits):
+    import keras
+
+    from skae._training import training_program
+
+    estimator = small_network(
+        optimizer=keras.optimizers.Adam(1e-3), loss=keras.losses.Huber(0.5), max_iter=2
+    )
+    codes = clone(estimator).fit(digits).transform(digits)
+    compiled = training_program.cache_info().misses
+    again = clone(estimator).set_params(alpha=estimator.alpha).fit(digits)
+    np.testing.assert_array_equal(again.transform(digits), codes)
+    clone(estimator).set_params(alpha=0.1, random_state=1).fit(digits)
+    assert training_program.cache_info().misses == compiled
