@@ -17,10 +17,11 @@ def improves_on(
 ) -> bool:
     """Say whether training beat ``baseline`` beyond doubt.
 
-    It has to on all rows taken together, and on the held-out rows by more than two
-    standard errors of the paired differences. Breiman et al. (1984) ask for one between
-    models fitted once; here the best of many epochs was picked on those rows, and with
-    few of them, or a few extreme ones, a lower mean alone is often luck.
+    It has to on all rows taken together, and on the held-out rows beyond chance: the
+    mean gain by more than two standard errors of the paired differences, and more rows
+    gained than lost by as much. Breiman et al. (1984) ask for one standard error
+    between models fitted once; here the best of many epochs was picked on those rows,
+    and with few of them, or a few extreme ones, a lower mean alone is often luck.
 
     Parameters
     ----------
@@ -47,6 +48,10 @@ def improves_on(
         return True
     held_out, counted = task.split.held_out_batches(task.batch_size)
     gains = _losses(program, baseline, task, held_out, counted) - result.judgement
+    return _beyond_chance(gains) and _beyond_chance(np.sign(gains))
+
+
+def _beyond_chance(gains: np.ndarray) -> bool:
     standard_error = gains.std(ddof=1) / np.sqrt(len(gains))
     return bool(gains.mean() > _STANDARD_ERRORS * standard_error)
 
