@@ -71,18 +71,16 @@ class LinearCodec:
         """Return the encoder as a Keras model."""
         from ._networks import affine_encoder
 
-        return affine_encoder(self.mean, self._axes().T)
+        return affine_encoder(self.mean, (self.components / self._row_units()).T)
 
     def keras_decoder(self) -> Any:
         """Return the decoder as a Keras model."""
         from ._networks import affine_decoder
 
-        units = 1.0 if self.units is None else self.units[:, None]
-        return affine_decoder(self.mean, self.components * units)
+        return affine_decoder(self.mean, self.components * self._row_units())
 
-    def _axes(self) -> np.ndarray:
-        units = 1.0 if self.units is None else self.units[:, None]
-        return self.components / units
+    def _row_units(self) -> Any:
+        return 1.0 if self.units is None else self.units[:, None]
 
 
 @dataclass(frozen=True)

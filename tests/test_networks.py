@@ -57,11 +57,11 @@ def test_custom_networks(networks, skip_connections, digits):
     )
 
 
-@pytest.mark.parametrize("skip_connections", ["linear", "dense"])
-@pytest.mark.parametrize("networks", [{}, *CUSTOM], ids=lambda value: "+".join(value))
+@pytest.mark.parametrize(
+    ("skip_connections", "networks"),
+    [("dense", {}), *(("linear", networks) for networks in [{}, *CUSTOM])],
+)
 def test_iteration_0_is_pca(skip_connections, networks, digits):
-    if networks and skip_connections == "dense":
-        networks = {}
     # A rate at which nothing moves: the loss is that of the weights at the start.
     fitted = small_network(
         skip_connections=skip_connections,

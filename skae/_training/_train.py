@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -117,8 +117,9 @@ def train(
     split = task.split
     held_out, counted = split.held_out_batches(task.batch_size)
     state = program.initial_state(weights, split.n_models)
-    judgement = program.row_losses(state[0], task, held_out)
+    judgement: Any = np.empty(held_out.shape)
     if split.judges:
+        judgement = program.row_losses(state[0], task, held_out)
         first = _mean(judgement, counted)
     else:
         index, weight = in_batches(split.train[-1], task.batch_size)
