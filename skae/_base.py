@@ -19,9 +19,10 @@ from ._codecs import LinearCodec, NetworkCodec
 from ._pca import PrincipalAxes
 from ._scaling import Scaling
 from ._spec import NetworkSpec
+from ._stream import Stream
 
 if TYPE_CHECKING:
-    from ._training import TrainingResult
+    from ._training import Recipe
 
 _ROUNDING = 1e-12
 
@@ -61,8 +62,8 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Training data.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data. Of a memory map or a sparse matrix no copy is made.
 
         y : None
             Ignored, here for the conventions of scikit-learn.
@@ -86,7 +87,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         -----
         A ``fit`` that fails or is interrupted leaves the estimator as it was.
         """
-        from ._training import Recipe, improves_on, train, training_program
+        from ._training import Recipe, improves_on, train
 
         self._check_parameters()
         recipe = Recipe.of(self.get_params(deep=False))
@@ -97,9 +98,9 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         axes = self._principal_axes(data, scaling, rng)
         spec = self._network_spec(data.shape[1], self._code_width(data, axes))
 
-        program = training_program(spec, recipe.objective, recipe.optimizer)
+        program = recipe.program(spec)
         baseline = program.initial_weights(axes, rng)
-        task = recipe.task(program, data, scaling, rng)
+        task = recipe.task(program, data, scaling, rng, self.early_stopping)
         schedule = recipe.schedule(spec, task)
 
         codec = functools.partial(NetworkCodec.plain, spec, scaling)
@@ -110,11 +111,87 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         if improves_on(program, baseline, result, task):
             self._keep_network(codec(result.weights), data)
         elif spec.starts_at_pca and axes is not None:
-            self._keep_pca(axes, scaling)
+            self._keep_pca(axes, scaling.mean, scaling.scale)
         else:
             self._keep_network(codec(baseline), data)
-        self._record(result, scaling)
+        self._record(scaling.mean, result.loss_curve)
+        self.validation_loss_curve_ = result.validation_loss_curve
+        self.best_loss_ = result.best_loss
+        self._stream = None
+        if result.stopped_by == "divergence":
+            self._warn_of_divergence()
         return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @_undone_on_failure
+    def partial_fit(self, X, y=None):
+        """Train for one pass over a batch of rows, as they arrive.
+
+        The first call decides the units and the number of components and gives the
+        PCA of its batch. Later calls go on from there, beside an
+        :class:`~sklearn.decomposition.IncrementalPCA` of all rows so far. Every batch
+        judges before it teaches: the network is what the fitted estimator holds as
+        long as it reconstructs the newest batch, unseen, better than that PCA beyond
+        chance; otherwise it holds the PCA.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The batch. With a path that holds PCA the first one needs at least
+            ``n_components`` rows.
+
+        y : None
+            Ignored, here for the conventions of scikit-learn.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss is not finite. The weights before the batch are kept.
+
+        Notes
+        -----
+        The learning rate does not decay, since there is no end in sight, and nothing
+        is held out. The codes are canonical on the newest batch. A ``fit`` before is
+        forgotten, and ``fit`` forgets what came in batches.
+        """
+        from ._training import Recipe
+
+        self._check_parameters()
+        recipe = Recipe.of(self.get_params(deep=False))
+        before = getattr(self, "_stream", None)
+        data = self._validate(X, reset=before is None)
+        if before is None:
+            before = self._begin_stream(data, recipe)
+
+        network_is_better = before.beats_pca(data)
+        self._stream = stream = before.after(data, recipe)
+        if network_is_better:
+            self._keep_network(stream.codec, data)
+        else:
+            self._keep_pca(stream.axes, stream.mean, stream.scaling.scale)
+        self._record(stream.mean, list(stream.losses))
+        self.validation_loss_curve_ = None
+        self.best_loss_ = min(self.loss_curve_, default=0.0)
+        if stream.losses and not np.isfinite(stream.losses[-1]):
+            self._warn_of_divergence()
+        return self
+
+    def _begin_stream(self, data, recipe: Recipe) -> Stream:
+        rng = check_random_state(self.random_state)
+        scaling = Scaling.fit(data)
+        axes = self._principal_axes(data, scaling, rng)
+        spec = self._network_spec(data.shape[1], self._code_width(data, axes))
+        return Stream.begin(spec, scaling, axes, recipe, rng)
 
     def _principal_axes(self, data, scaling, rng) -> PrincipalAxes | None:
         is_share = isinstance(self.n_components, Real) and self.n_components < 1
@@ -141,38 +218,37 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             return codec.weights
         return None
 
-    def _keep_pca(self, axes: PrincipalAxes, scaling: Scaling) -> None:
+    def _keep_pca(self, axes: PrincipalAxes, mean: np.ndarray, scale: float) -> None:
         units = None
         if self.whiten:
             deviations = np.sqrt(axes.explained_variance)
             # Where nothing but rounding varies there is nothing to bring to one.
-            varies = deviations > _ROUNDING * scaling.scale
-            units = np.where(varies, deviations, scaling.scale)
-        self._set_codec(LinearCodec(scaling.mean, axes.components, units))
+            units = np.where(deviations > _ROUNDING * scale, deviations, scale)
+        self._set_codec(LinearCodec(mean, axes.components, units))
         self.explained_variance_ = axes.explained_variance
         self.explained_variance_ratio_ = axes.explained_variance_ratio
 
-    def _keep_network(self, codec: NetworkCodec, data: np.ndarray) -> None:
+    def _keep_network(self, codec: NetworkCodec, data) -> None:
         rotate = not self.sparsity and codec.spec.has_linear_codes
-        codec, variances = codec.canonical(data, rotate=rotate, whiten=self.whiten)
+        codec, variances, explained = codec.canonical(
+            data, rotate=rotate, whiten=self.whiten
+        )
         self._set_codec(codec)
         self.explained_variance_ = variances
-        explained = max(self._explained_share(data), 0.0)
-        total = variances.sum() or 1.0
-        self.explained_variance_ratio_ = explained * variances / total
+        shares = variances / (variances.sum() or 1.0)
+        self.explained_variance_ratio_ = max(explained, 0.0) * shares
 
-    def _record(self, result: TrainingResult, scaling: Scaling) -> None:
+    def _record(self, mean: np.ndarray, losses: list[float]) -> None:
         self.n_components_ = len(self.explained_variance_)
-        self.mean_ = scaling.mean
-        self.n_iter_ = len(result.loss_curve)
-        self.loss_curve_ = result.loss_curve
-        self.validation_loss_curve_ = result.validation_loss_curve
-        self.best_loss_ = result.best_loss
-        if result.stopped_by == "divergence":
-            warnings.warn(
-                f"The loss of {type(self).__name__} stopped being finite in iteration "
-                f"{self.n_iter_}; the best weights before that are kept. Try a smaller "
-                "learning_rate.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+        self.mean_ = mean
+        self.n_iter_ = len(losses)
+        self.loss_curve_ = losses
+
+    def _warn_of_divergence(self) -> None:
+        warnings.warn(
+            f"The loss of {type(self).__name__} stopped being finite in iteration "
+            f"{self.n_iter_}; the best weights before that are kept. Try a smaller "
+            "learning_rate.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )

@@ -6,10 +6,67 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._chunks import chunks
-
 _NEGLIGIBLE = 1e-6
 """Share of the largest code's deviation under which a code counts as constant."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over rows, from which their codes' variances and signs follow.
+
+    Parameters
+    ----------
+    count : int
+        Number of rows.
+
+    codes, rows : ndarray of shape (n_components,) and (n_features,), float64
+        Sums of the codes and of the rows.
+
+    squares : ndarray of shape (n_components, n_components), float64
+        Sum of the products of codes with codes.
+
+    products : ndarray of shape (n_components, n_features), float64
+        Sum of the products of codes with rows.
+    """
+
+    count: int
+    codes: np.ndarray
+    rows: np.ndarray
+    squares: np.ndarray
+    products: np.ndarray
+
+    @classmethod
+    def zero(cls, n_components: int, n_features: int) -> Moments:
+        """Return the sums over no rows."""
+        k, d = n_components, n_features
+        return cls(0, np.zeros(k), np.zeros(d), np.zeros((k, k)), np.zeros((k, d)))
+
+    def with_rows(self, codes: np.ndarray, rows: np.ndarray) -> Moments:
+        """Return the sums with more rows, given with their codes."""
+        codes = codes.astype(np.float64)
+        return Moments(
+            self.count + len(codes),
+            self.codes + codes.sum(axis=0),
+            self.rows + rows.sum(axis=0),
+            self.squares + codes.T @ codes,
+            self.products + codes.T @ rows,
+        )
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of the codes."""
+        return self.codes / self.count
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance of the codes, (n_components, n_components)."""
+        scatter = self.squares - np.outer(self.codes, self.mean)
+        return scatter / max(self.count - 1, 1)
+
+    @property
+    def covariance_with_rows(self) -> np.ndarray:
+        """Covariance, but for a factor, of codes with rows."""
+        return self.products - np.outer(self.mean, self.rows)
 
 
 @dataclass(frozen=True)
@@ -41,8 +98,7 @@ class Basis:
     @classmethod
     def canonical(
         cls,
-        codes: np.ndarray,
-        rows: np.ndarray,
+        moments: Moments,
         scale: float,
         *,
         rotate: bool,
@@ -52,13 +108,10 @@ class Basis:
 
         Parameters
         ----------
-        codes : ndarray of shape (n_samples, n_components)
-            The network's codes of the training rows.
-
-        rows : ndarray of shape (n_samples, n_features)
-            The training rows: a code's sign is such that the feature it
-            covaries with most, it covaries with positively. On PCA's codes that is
-            scikit-learn's sign.
+        moments : Moments
+            Of the network's codes and the training rows. A code's sign is such that
+            the feature it covaries with most, it covaries with positively. On PCA's
+            codes that is scikit-learn's sign.
 
         scale : float
             One unit of the network in the data's units.
@@ -78,34 +131,29 @@ class Basis:
             Non-increasing variances of the codes, before whitening, in the data's
             squared units.
         """
-        codes = codes.astype(np.float64)
-        mean = codes.mean(axis=0)
-        centred = codes - mean
-        degrees = max(len(codes) - 1, 1)
+        covariance = moments.covariance
         if rotate:
-            variances, axes = np.linalg.eigh(centred.T @ centred / degrees)
+            variances, axes = np.linalg.eigh(covariance)
             order = np.arange(len(variances))[::-1]
         else:
-            variances = np.square(centred).sum(axis=0) / degrees
+            variances = np.diag(covariance)
             axes = np.eye(len(variances))
             order = np.argsort(-variances, kind="stable")
         variances = np.maximum(variances[order], 0)
         axes = axes[:, order]
         if rotate:
-            turned = centred @ axes
-            covariances = sum(
-                turned[chunk].T @ rows[chunk] for chunk in chunks(len(rows))
-            )
-            strongest = np.abs(covariances).argmax(axis=1)
-            picked = covariances[np.arange(len(strongest)), strongest]
+            with_rows = axes.T @ moments.covariance_with_rows
+            strongest = np.abs(with_rows).argmax(axis=1)
+            picked = with_rows[np.arange(len(strongest)), strongest]
             axes = axes * np.where(picked < 0, -1.0, 1.0)
+        mean = moments.mean if rotate else np.zeros(len(variances))
         units = np.full(len(variances), scale)
         if whiten:
             deviations = np.sqrt(variances)
             constant = deviations <= _NEGLIGIBLE * deviations.max(initial=0)
             units = 1 / np.where(constant, 1.0, deviations)
         basis = cls(
-            (mean if rotate else np.zeros_like(mean)).astype(np.float32),
+            mean.astype(np.float32),
             (axes * units).astype(np.float32),
             (axes / units).T.astype(np.float32),
         )

@@ -4,11 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-_ROWS = 8192
+_ELEMENTS = 2**21
+_FEWEST_ROWS, _MOST_ROWS = 128, 2**15
+
+_CACHED_ELEMENTS = 2**16
+
+_ALIGNMENT = 64
+"""Bytes: from such an address a CPU backend computes on an array in place."""
 
 
-def chunks(n_rows: int) -> Iterator[slice]:
-    """Yield slices that cover ``n_rows`` rows."""
-    return gen_batches(n_rows, _ROWS)
+def chunk_rows(n_features: int) -> int:
+    """Return how many rows a chunk has: a power of two of about two million values."""
+    rows = 2 ** int(np.log2(_ELEMENTS / n_features))
+    return min(max(rows, _FEWEST_ROWS), _MOST_ROWS)
+
+
+def chunks(X) -> Iterator[slice]:
+    """Yield slices that cover the rows of ``X``."""
+    return gen_batches(X.shape[0], chunk_rows(X.shape[1]))
+
+
+def cached_chunks(X) -> Iterator[slice]:
+    """Yield slices so short that what is computed of them stays in a core's cache."""
+    return gen_batches(X.shape[0], max(_CACHED_ELEMENTS // X.shape[1], 1))
+
+
+def dense(rows) -> np.ndarray:
+    """Return rows of an array or of a sparse matrix as an array, in C order.
+
+    Sums depend, in the last bit, on the order in memory: results must not.
+    """
+    return rows.toarray() if issparse(rows) else np.ascontiguousarray(rows)
+
+
+def aligned_empty(shape: tuple[int, int]) -> np.ndarray:
+    """Return a float32 array that a CPU backend need not copy."""
+    size = int(np.prod(shape))
+    spare = _ALIGNMENT // np.float32().itemsize
+    buffer = np.empty(size + spare, np.float32)
+    start = -buffer.ctypes.data % _ALIGNMENT // buffer.itemsize
+    return buffer[start : start + size].reshape(shape)

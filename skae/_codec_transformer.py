@@ -5,19 +5,19 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._chunks import chunks
-from ._codecs import Codec
+from ._codecs import Codec, squared_errors
+from ._scaling import variances
 
 _FLOATS = [np.float64, np.float32]
-_LARGEST = np.finfo(np.float32).max
 _KERAS_MODELS = ("encoder_", "decoder_")
 
 
@@ -33,7 +33,7 @@ class CodecTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to encode.
 
         Returns
@@ -42,7 +42,14 @@ class CodecTransformer(
             Their codes, in the dtype of ``X``.
         """
         check_is_fitted(self)
-        return self._codec.encode(self._validate(X, reset=False))
+        # Whether all is finite is seen in passing: a look at all of X beforehand would
+        # take a third of the time.
+        data = self._validate(X, reset=False, finite=False)
+        with np.errstate(invalid="ignore", over="ignore"):
+            codes = self._codec.encode(data)
+        if not np.isfinite(codes).all():
+            self._check_finite(data)
+        return codes
 
     def inverse_transform(self, X):
         """Decode codes.
@@ -58,7 +65,8 @@ class CodecTransformer(
             The rows that they stand for, in the dtype of ``X``.
         """
         check_is_fitted(self)
-        codes = self._in_range(check_array(X, dtype=_FLOATS, input_name="X"))
+        codes = check_array(X, dtype=_FLOATS, input_name="X")
+        self._check_finite(codes)
         if codes.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {codes.shape[1]} features, but "
@@ -72,7 +80,7 @@ class CodecTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         Returns
@@ -81,14 +89,15 @@ class CodecTransformer(
             ``inverse_transform(transform(X))``.
         """
         check_is_fitted(self)
-        return self._reconstruct(self._validate(X, reset=False))
+        data = self._validate(X, reset=False)
+        return self._codec.decode(self._codec.encode(data))
 
     def score_samples(self, X):
         """Return how well each row is reconstructed.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         Returns
@@ -99,7 +108,7 @@ class CodecTransformer(
         """
         check_is_fitted(self)
         data = self._validate(X, reset=False)
-        return -self._squared_errors(data) / data.shape[1]
+        return -squared_errors(self._codec, data) / data.shape[1]
 
     def score(self, X, y=None):
         r"""Return the share of the variance of ``X`` that the codes explain.
@@ -113,7 +122,7 @@ class CodecTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         y : None
@@ -126,7 +135,10 @@ class CodecTransformer(
             else 0, as for :func:`sklearn.metrics.r2_score`.
         """
         check_is_fitted(self)
-        return self._explained_share(self._validate(X, reset=False))
+        data = self._validate(X, reset=False)
+        error = squared_errors(self._codec, data).sum()
+        total = variances(data).sum() * data.shape[0]
+        return float(1 - error / total) if total > 0 else float(error == 0)
 
     @functools.cached_property
     def encoder_(self):
@@ -146,6 +158,7 @@ class CodecTransformer(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -158,34 +171,25 @@ class CodecTransformer(
         for name in _KERAS_MODELS:
             self.__dict__.pop(name, None)
 
-    def _validate(self, X, reset: bool) -> np.ndarray:
-        # Sums depend, in the last bit, on the order in memory: fits must not.
-        order = "C" if reset else None
-        data = validate_data(self, X, dtype=_FLOATS, order=order, reset=reset)
-        return self._in_range(data)
+    def _validate(self, X, reset: bool, finite: bool = True):
+        data = validate_data(
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=_FLOATS,
+            reset=reset,
+            ensure_all_finite=False,
+        )
+        if finite:
+            self._check_finite(data)
+        return data
 
-    def _in_range(self, data: np.ndarray) -> np.ndarray:
-        if data.dtype == np.float64 and max(data.max(), -data.min()) > _LARGEST:
+    def _check_finite(self, data) -> None:
+        values = data.data if issparse(data) else data
+        assert_all_finite(values, estimator_name=type(self).__name__, input_name="X")
+        largest = max(values.max(initial=0), -values.min(initial=0))
+        if largest > np.finfo(np.float32).max:
             raise ValueError(
                 "Input X contains infinity or a value too large for dtype('float32'), "
                 f"in which {type(self).__name__} computes. Rescale the data first."
             )
-        return data
-
-    def _reconstruct(self, data: np.ndarray) -> np.ndarray:
-        return self._codec.decode(self._codec.encode(data))
-
-    def _squared_errors(self, data: np.ndarray) -> np.ndarray:
-        return np.concatenate(
-            [
-                np.square(
-                    np.subtract(data[rows], self._reconstruct(data[rows]), dtype=float)
-                ).sum(axis=1)
-                for rows in chunks(len(data))
-            ]
-        )
-
-    def _explained_share(self, data: np.ndarray) -> float:
-        error = self._squared_errors(data).sum()
-        total = data.var(axis=0, dtype=np.float64).sum() * len(data)
-        return float(1 - error / total) if total > 0 else float(error == 0)

@@ -6,13 +6,15 @@ which version of Keras, made it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import functools
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.sparse import issparse
 
-from ._basis import Basis
-from ._chunks import chunks
+from ._basis import Basis, Moments
+from ._chunks import chunks, dense
 from ._scaling import Scaling
 from ._spec import NetworkSpec
 
@@ -20,8 +22,8 @@ from ._spec import NetworkSpec
 class Codec(Protocol):
     """Rows to codes and back, in the data's units, in the dtype of the input."""
 
-    def encode(self, X: np.ndarray) -> np.ndarray:
-        """Return the codes of the rows of ``X``."""
+    def encode(self, X) -> np.ndarray:
+        """Return the codes of the rows of ``X``: not finite where a row is not."""
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that the codes stand for."""
@@ -31,6 +33,16 @@ class Codec(Protocol):
 
     def keras_decoder(self) -> Any:
         """Return the decoder as a Keras model."""
+
+
+def squared_errors(codec: Codec, X) -> np.ndarray:
+    """Return the squared reconstruction error of each row of ``X``."""
+    parts = []
+    for chunk in chunks(X):
+        rows = dense(X[chunk])
+        restored = codec.decode(codec.encode(rows))
+        parts.append(np.square(np.subtract(rows, restored, dtype=float)).sum(axis=1))
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,13 @@ class LinearCodec:
 
     def encode(self, X: np.ndarray) -> np.ndarray:
         """Return the codes of the rows of ``X``."""
-        codes = (X - self.mean.astype(X.dtype)) @ self.components.T.astype(X.dtype)
+        axes = self.components.T.astype(X.dtype)
+        mean = self.mean.astype(X.dtype)
+        if issparse(X):
+            codes = X @ axes - mean @ axes
+        else:
+            parts = [(dense(X[rows]) - mean) @ axes for rows in chunks(X)]
+            codes = np.concatenate(parts)
         if self.units is not None:
             codes /= self.units.astype(X.dtype)
         return codes
@@ -114,37 +132,54 @@ class NetworkCodec:
         return cls(spec, scaling, weights, basis)
 
     def canonical(
-        self, X: np.ndarray, *, rotate: bool, whiten: bool
-    ) -> tuple[NetworkCodec, np.ndarray]:
-        """Return this codec with canonical codes on ``X``, and their variances."""
-        codes = self.encode(X) / self.scaling.scale
-        basis, variances = Basis.canonical(
-            codes, X, self.scaling.scale, rotate=rotate, whiten=whiten
-        )
-        return replace(self, basis=basis), variances
+        self, X, *, rotate: bool, whiten: bool
+    ) -> tuple[NetworkCodec, np.ndarray, float]:
+        """Return this codec with canonical codes on ``X``.
 
-    def encode(self, X: np.ndarray) -> np.ndarray:
-        """Return the codes of the rows of ``X``."""
-        program = self._program()
-        codes = np.empty((len(X), self.spec.n_components), X.dtype)
-        for chunk in chunks(len(X)):
-            rows = self.scaling.apply(X[chunk])
-            codes[chunk] = program.encode(
-                self.weights["encoder"], self.basis.offset, self.basis.matrix, rows
+        Returns
+        -------
+        codec : NetworkCodec
+
+        variances : ndarray of shape (n_components,)
+            Variances of its codes.
+
+        explained : float
+            Share of the training variance that the codes explain.
+        """
+        moments = Moments.zero(self.spec.n_components, self.spec.n_features)
+        error = 0.0
+        for chunk in chunks(X):
+            rows = dense(X[chunk])
+            codes = self.encode(rows)
+            residuals = np.subtract(rows, self.decode(codes), dtype=np.float64)
+            error += float(np.vdot(residuals, residuals))
+            moments = moments.with_rows(
+                codes / self.scaling.scale, rows - self.scaling.mean
             )
+        scale = self.scaling.scale
+        basis, variances = Basis.canonical(moments, scale, rotate=rotate, whiten=whiten)
+        total = scale**2 * X.shape[0] * X.shape[1]
+        return replace(self, basis=basis), variances, 1 - error / total
+
+    def encode(self, X) -> np.ndarray:
+        """Return the codes of the rows of ``X``: not finite where a row is not."""
+        shift = self.scaling.remainder(X.dtype)
+        arrays = self._encoder_arrays._replace(shift=shift)
+        codes = np.empty((X.shape[0], self.spec.n_components), X.dtype)
+        for chunk in chunks(X):
+            rows = self.scaling.centre(dense(X[chunk]))
+            codes[chunk] = self._program.encode(arrays, rows)
+            # A layer that saturates would hide an infinite value.
+            if not np.isfinite(rows.sum()):
+                codes[chunk][~np.isfinite(rows).all(axis=1)] = np.nan
         return codes
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that the codes stand for."""
-        program = self._program()
         X = np.empty((len(codes), self.spec.n_features), codes.dtype)
-        for chunk in chunks(len(codes)):
-            rows = program.decode(
-                self.weights["decoder"],
-                self.basis.offset,
-                self.basis.inverse,
-                codes[chunk].astype(np.float32),
-            )
+        for chunk in chunks(X):
+            inner = codes[chunk].astype(np.float32)
+            rows = self._program.decode(self._decoder_arrays, inner)
             X[chunk] = self.scaling.invert(rows)
         return X
 
@@ -164,7 +199,28 @@ class NetworkCodec:
             self.spec, self.weights["decoder"], self.scaling, self.basis
         )
 
+    def __getstate__(self) -> dict:
+        # What lies on the device is no part of the codec.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @functools.cached_property
     def _program(self) -> Any:
         from ._training import inference_program
 
         return inference_program(self.spec)
+
+    @functools.cached_property
+    def _encoder_arrays(self) -> Any:
+        from ._training import EncoderArrays
+
+        unit = np.float32(self.scaling.unit)
+        basis = self.basis
+        arrays = (self.weights["encoder"], None, unit, basis.offset, basis.matrix)
+        return self._program.place(EncoderArrays(*arrays))
+
+    @functools.cached_property
+    def _decoder_arrays(self) -> Any:
+        from ._training import DecoderArrays
+
+        arrays = (self.weights["decoder"], self.basis.offset, self.basis.inverse)
+        return self._program.place(DecoderArrays(*arrays))

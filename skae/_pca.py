@@ -1,16 +1,26 @@
-"""PCA, measured by scikit-learn: the start of training and what it must beat."""
+"""PCA of the training rows: the start of training and what it must beat."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.decomposition import PCA
+from sklearn.utils.extmath import svd_flip
 
-from ._scaling import Scaling
+from ._chunks import chunks, dense
+from ._scaling import Scaling, variances
 
 _EXACT_COST = 2e9
-"""Multiplications up to which the exact decomposition is taken, about a second."""
+"""Multiplications up to which rows are decomposed themselves, about a second."""
+
+_EXACT_SIZE = 1e7
+"""Values up to which they may be copied for that, 80 MB."""
+
+_WIDE = 4000
+"""Features from which on their covariance is not made but only applied."""
 
 
 @dataclass(frozen=True)
@@ -33,32 +43,99 @@ class PrincipalAxes:
     @classmethod
     def fit(
         cls,
-        X: np.ndarray,
+        X,
         scaling: Scaling,
         n_components: float | None,
         rng: np.random.RandomState,
     ) -> PrincipalAxes:
         """Decompose the rows of ``X``, in float64 whatever their dtype.
 
-        The rows are centred first: scikit-learn's covariance solver centres the
-        covariance instead, which far from the origin leaves little of it.
+        Small data are handed to scikit-learn, centred; larger ones are read chunk by
+        chunk for the eigenvectors of their covariance, which is centred before it is
+        summed: centred afterwards, little of it would be left far from the origin.
+
+        Raises
+        ------
+        ValueError
+            If ``n_components`` asks for all axes of very wide data.
         """
         n_samples, n_features = X.shape
-        cost = n_samples * n_features * min(X.shape)
-        pca = PCA(
-            n_components,
-            svd_solver="full" if cost <= _EXACT_COST else "auto",
-            random_state=rng,
-        )
+        size = n_samples * n_features
+        if size <= _EXACT_SIZE and size * min(X.shape) <= _EXACT_COST:
+            return cls._exact(dense(X) - scaling.mean, n_components)
+        if n_features <= _WIDE:
+            spectrum, axes = np.linalg.eigh(_covariance(X, scaling.mean))
+        else:
+            k = _number_of_axes(n_components, X.shape)
+            operator = _covariance_operator(X, scaling.mean)
+            start = rng.uniform(-1, 1, size=n_features)
+            spectrum, axes = eigsh(operator, k, v0=start)
+        spectrum = np.maximum(spectrum[::-1], 0) / (n_samples - 1)
+        total = variances(X, scaling.mean).sum() * n_samples / (n_samples - 1)
+        components = svd_flip(None, axes.T[::-1], u_based_decision=False)[1]
+        ratio = spectrum / total if total > 0 else np.zeros_like(spectrum)
+        k = min(_enough(ratio, n_components), *X.shape)
+        return cls(components[:k], spectrum[:k], ratio[:k])
+
+    @classmethod
+    def _exact(cls, centred: np.ndarray, n_components) -> PrincipalAxes:
+        pca = PCA(n_components, svd_solver="full")
         # One row has no variance and constant rows no total to divide by.
         with np.errstate(invalid="ignore", divide="ignore"):
-            pca.fit(X - scaling.mean)
-        components = pca.components_
+            pca.fit(centred)
         variance = np.nan_to_num(pca.explained_variance_)
         ratio = np.nan_to_num(pca.explained_variance_ratio_)
-        return cls(components, variance, ratio)
+        return cls(pca.components_, variance, ratio)
 
     @property
     def n_components(self) -> int:
         """Number of axes."""
         return len(self.components)
+
+
+def _enough(ratio: np.ndarray, n_components: float | None) -> int:
+    """Return the number of axes asked for, by scikit-learn's rule for a share."""
+    if n_components is None:
+        return len(ratio)
+    if n_components < 1:
+        return int(np.searchsorted(np.cumsum(ratio), n_components, side="right")) + 1
+    return int(n_components)
+
+
+def _number_of_axes(n_components: float | None, shape: tuple[int, int]) -> int:
+    if n_components is None or n_components < 1 or n_components >= min(shape):
+        raise ValueError(
+            f"n_components={n_components} must be an integer below "
+            f"min(n_samples, n_features)={min(shape)} for data as large as {shape}: "
+            "not all of their principal components can be computed."
+        )
+    return int(n_components)
+
+
+def _covariance(X, mean: np.ndarray) -> np.ndarray:
+    """Return the scatter matrix of the rows, (n_features, n_features)."""
+    total = np.zeros((X.shape[1], X.shape[1]))
+    for chunk in chunks(X):
+        rows = dense(X[chunk]) - mean
+        total += rows.T @ rows
+    return total
+
+
+def _covariance_operator(X, mean: np.ndarray) -> LinearOperator:
+    """Return the same as a function of vectors, for data too wide to write it down."""
+    if issparse(X):
+        rows = X.astype(np.float64)
+
+        def apply(vector):
+            scores = rows @ vector - mean @ vector
+            return rows.T @ scores - mean * scores.sum()
+    else:
+
+        def apply(vector):
+            total = np.zeros_like(mean)
+            for chunk in chunks(X):
+                rows = dense(X[chunk]) - mean
+                total += rows.T @ (rows @ vector)
+            return total
+
+    return LinearOperator((X.shape[1], X.shape[1]), matvec=apply, dtype=np.float64)

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from ._chunks import aligned_empty, cached_chunks, dense
 
 _STEPS = 2.0**16
+
+_TINY = 1e-18
+"""Scale under which, squared, float32 would lose the data, were they not divided."""
 
 
 def on_grid(values: np.ndarray) -> np.ndarray:
     """Round to multiples of 2^-16, as float32, so that rounding errors drop out."""
-    return (np.round(values * _STEPS) / _STEPS).astype(np.float32)
+    return np.rint(values * _STEPS).astype(np.float32) / np.float32(_STEPS)
 
 
 @dataclass(frozen=True)
@@ -36,10 +43,10 @@ class Scaling:
     scale: float
 
     @classmethod
-    def fit(cls, X: np.ndarray) -> Scaling:
+    def fit(cls, X) -> Scaling:
         """Measure the mean and the scale of the rows of ``X`` in float64."""
-        mean = X.mean(axis=0, dtype=np.float64)
-        scale = float(np.sqrt(X.var(axis=0, dtype=np.float64).mean()))
+        mean = _means(X)
+        scale = float(np.sqrt(variances(X, mean).mean()))
         # A constant feature's computed deviation is its mean's rounding error.
         rounding = 10 * np.finfo(np.float64).eps * np.abs(mean).max(initial=0.0)
         return cls(mean, scale if scale > rounding else 1.0)
@@ -59,8 +66,55 @@ class Scaling:
         bits: off the grid, the same data in metres and in feet would end at different
         networks.
         """
-        return on_grid(self.apply(X))
+        rows = aligned_empty(X.shape)
+        for part in cached_chunks(X):
+            steps = X[part] - self.mean
+            # A power of two: the same as dividing first and multiplying afterwards.
+            steps /= self.scale / _STEPS
+            np.rint(steps, out=rows[part], casting="same_kind")
+            rows[part] /= np.float32(_STEPS)
+        return rows
+
+    @property
+    def unit(self) -> float:
+        """What is left to divide by after ``centre``."""
+        return self.scale if _TINY < self.scale < 1 / _TINY else 1.0
+
+    def centre(self, X: np.ndarray) -> np.ndarray:
+        """Return ``X`` in float32 but for ``unit`` and ``remainder``, in one pass.
+
+        As much of the mean is subtracted as the dtype of ``X`` holds; what is left is
+        for the network's program to subtract and to divide by.
+        """
+        if self.unit != self.scale:
+            return self.apply(X)
+        mean = self.mean.astype(X.dtype)
+        return np.subtract(X, mean, out=aligned_empty(X.shape), casting="same_kind")
+
+    def remainder(self, dtype: np.dtype) -> np.ndarray:
+        """Return the part of the mean that ``centre`` leaves, as float32."""
+        if self.unit != self.scale:
+            return np.zeros(len(self.mean), np.float32)
+        return (self.mean - self.mean.astype(dtype)).astype(np.float32)
 
     def invert(self, rows: np.ndarray) -> np.ndarray:
         """Return network outputs in the data's units, as float64."""
         return rows * self.scale + self.mean
+
+
+def variances(X, mean: np.ndarray | None = None) -> np.ndarray:
+    """Return the variance of each feature, in float64."""
+    if issparse(X):
+        return mean_variance_axis(X.astype(np.float64), axis=0)[1]
+    mean = _means(X) if mean is None else mean
+    squares = (
+        np.square(dense(X[part]) - mean).sum(axis=0) for part in cached_chunks(X)
+    )
+    return sum(squares) / X.shape[0]
+
+
+def _means(X) -> np.ndarray:
+    if issparse(X):
+        return mean_variance_axis(X.astype(np.float64), axis=0)[0]
+    sums = (dense(X[part]).sum(axis=0, dtype=np.float64) for part in cached_chunks(X))
+    return sum(sums) / X.shape[0]

@@ -50,3 +50,19 @@ def test_another_backend_is_refused_with_the_mend(tmp_path):
     # Keras' NumPy backend comes with Keras: it stands for all but JAX.
     result = run(FIT, KERAS_BACKEND="numpy", KERAS_HOME=str(tmp_path))
     assert "Keras runs on 'numpy' here. Set KERAS_BACKEND=jax before" in result.stderr
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="counts threads, of which a single core never has more",
+)
+def test_a_worker_with_one_thread_computes_on_one(tmp_path):
+    # joblib and Dask set this variable in their workers.
+    code = FIT + (
+        "import os; print(len(os.listdir('/proc/self/task')), 'NPROC' in os.environ)"
+    )
+    limited = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    one = run(code, **limited, KERAS_HOME=str(tmp_path))
+    several = run(code, **limited, NPROC="2", KERAS_HOME=str(tmp_path))
+    assert one.stdout.split()[2] == "False", one.stderr
+    assert int(one.stdout.split()[1]) < int(several.stdout.split()[1])

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from conftest import small_network
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_digits, load_linnerud
@@ -162,8 +163,10 @@ def test_pipeline_memory_caches_the_fit(tmp_path, digits):
         lambda X: X.tolist(),
         lambda X: X.astype(np.uint8),
         lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        sparse.csr_matrix,
+        sparse.csc_array,
     ],
-    ids=["fortran", "negative strides", "lists", "bytes", "strided"],
+    ids=["fortran", "negative strides", "lists", "bytes", "strided", "csr", "csc"],
 )
 def test_layout_of_the_input_does_not_matter(convert, network, digits):
     np.testing.assert_allclose(

@@ -1,13 +1,12 @@
-"""The fused loop against a loop written by hand, and the parts it is made of."""
+"""Training: its schedule, its split, its progress, and what users see of them."""
 
 import numpy as np
 import pytest
 from conftest import small_network
-from sklearn.base import clone
 
 from skae._training._progress import Progress
 from skae._training._schedule import Schedule
-from skae._training._split import Split, in_batches
+from skae._training._split import Split
 
 SCHEDULE = Schedule(
     max_iter=3,
@@ -16,133 +15,6 @@ SCHEDULE = Schedule(
     tol=0.0,
     n_iter_no_change=3,
 )
-
-
-class Adam:
-    """Kingma & Ba (2015), with Keras' default constants."""
-
-    def __init__(self):
-        self.steps, self.moments = 0, {}
-
-    def step(self, weights, gradients, rate):
-        self.steps += 1
-        for name, gradient in gradients.items():
-            first, second = self.moments.get(name, (0.0, 0.0))
-            first = 0.9 * first + 0.1 * gradient
-            second = 0.999 * second + 0.001 * gradient**2
-            self.moments[name] = first, second
-            correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
-            weights[name] = weights[name] - rate * correction * first / (
-                np.sqrt(second) + 1e-7
-            )
-
-
-def loss_and_gradients(w, x, alpha):
-    """Squared error of z = Wx + b + C tanh(Hx + h), likewise back, by hand."""
-    hidden = np.tanh(x @ w["eh"] + w["ehb"])
-    z = x @ w["el"] + w["elb"] + hidden @ w["ec"]
-    back = np.tanh(z @ w["dh"] + w["dhb"])
-    y = z @ w["dl"] + w["dlb"] + back @ w["dc"]
-    loss = np.square(y - x).mean()
-    dy = 2 * (y - x) / x.size
-    dback = (dy @ w["dc"].T) * (1 - back**2)
-    dz = dy @ w["dl"].T + dback @ w["dh"].T
-    dhidden = (dz @ w["ec"].T) * (1 - hidden**2)
-    gradients = {
-        "dl": z.T @ dy,
-        "dlb": dy.sum(0),
-        "dc": back.T @ dy + alpha * w["dc"],
-        "dh": z.T @ dback + alpha * w["dh"],
-        "dhb": dback.sum(0),
-        "el": x.T @ dz,
-        "elb": dz.sum(0),
-        "ec": hidden.T @ dz + alpha * w["ec"],
-        "eh": x.T @ dhidden + alpha * w["eh"],
-        "ehb": dhidden.sum(0),
-    }
-    return loss, gradients
-
-
-def test_fused_loop_equals_a_loop_by_hand(digits):
-    from skae._objective import Objective, Strengths
-    from skae._spec import NetworkSpec
-    from skae._training import train, training_program
-    from skae._training._optimizer import OptimizerSpec
-    from skae._training._task import Task
-
-    rows = ((digits - digits.mean(axis=0)) / 4).astype(np.float32)[:150]
-    spec = NetworkSpec(64, 5, (12,), "tanh", 0.0, "linear")
-    program = training_program(
-        spec, Objective.of("mean_squared_error", None), OptimizerSpec.of("adam")[0]
-    )
-    # Every weight is drawn: at PCA some gradients are zero but for rounding, and Adam
-    # turns the rounding into steps.
-    rng = np.random.default_rng(0)
-    weights = {
-        side: (
-            [
-                rng.normal(scale=0.2, size=variable.shape).astype(np.float32)
-                for variable in network.trainable_variables
-            ],
-            [],
-        )
-        for side, network in vars(program.networks).items()
-    }
-    layers = [
-        f"{layer.name}/{variable.name}"
-        for layer in program.networks.encoder.layers
-        for variable in layer.trainable_variables
-    ]
-    assert sorted(layers) == [
-        "correction/kernel",
-        "hidden_0/bias",
-        "hidden_0/kernel",
-        "linear/bias",
-        "linear/kernel",
-    ]
-    names = [
-        {"hidden_0": "h", "linear": "l", "correction": "c"}[layer.split("/")[0]]
-        + ("b" if layer.endswith("bias") else "")
-        for layer in layers
-    ]
-    by_hand = {
-        side[0] + name: value.astype(np.float64)
-        for side in ("encoder", "decoder")
-        for name, value in zip(names, weights[side][0], strict=True)
-    }
-
-    alpha, batch_size = 1e-3, 32  # 120 rows: the last batch has 24
-    order = np.random.RandomState(1).permutation(len(rows))
-    split = Split([order[30:]], [order[:30]])
-    strengths = Strengths(*np.float32([alpha, 0, 0]), np.zeros(64, "f4"), 0.0, 0.0)
-    task = Task(program.place(rows, batch_size), split, strengths, batch_size)
-    result = train(program, weights, task, SCHEDULE, np.random.RandomState(2))
-
-    rng, adam, curve, validation = np.random.RandomState(2), Adam(), [], []
-    for epoch in range(3):
-        order = rng.permutation(split.train[0])
-        rng.randint(2**31)
-        batches = np.split(order, range(batch_size, len(order), batch_size))
-        total = 0.0
-        for batch, rate in zip(
-            batches, SCHEDULE.rates(epoch, len(batches)), strict=True
-        ):
-            loss, gradients = loss_and_gradients(
-                by_hand, rows[batch].astype(float), alpha
-            )
-            adam.step(by_hand, gradients, rate)
-            total += loss * len(batch)
-        curve.append(total / len(order))
-        validation.append(
-            loss_and_gradients(by_hand, rows[split.held_out[0]].astype(float), 0)[0]
-        )
-
-    np.testing.assert_allclose(result.loss_curve, curve, rtol=1e-5)
-    np.testing.assert_allclose(result.validation_loss_curve, validation, rtol=1e-5)
-    assert validation[-1] == min(validation)
-    for side in ("encoder", "decoder"):
-        for name, value in zip(names, result.weights[side][0], strict=True):
-            np.testing.assert_allclose(value, by_hand[side[0] + name], atol=1e-5)
 
 
 def test_rates_fall_along_half_a_cosine():
@@ -182,28 +54,6 @@ def test_split_without_judges(n_rows, fraction):
     split = Split.draw(n_rows, fraction, np.random.RandomState(0))
     assert (split.n_models, split.judges) == (1, False)
     np.testing.assert_array_equal(split.all_rows, np.arange(n_rows))
-
-
-@pytest.mark.parametrize("n_rows", [1, 31, 32, 33, 64])
-def test_batches_hold_each_row_once(n_rows):
-    rows = np.arange(n_rows)[::-1] + 5
-    index, weight = in_batches(rows, 32)
-    assert index.shape == weight.shape == (-(-n_rows // 32), 32)
-    np.testing.assert_array_equal(index[weight > 0], rows)
-    assert np.isin(index, rows).all()
-
-
-def test_models_side_by_side_take_as_many_steps():
-    split = Split.draw(90, 0.1, np.random.RandomState(0))
-    index, weight = split.shuffled_batches(32, np.random.RandomState(1))
-    assert index.shape == weight.shape == (6, 3, 32)
-    assert (weight.sum(axis=(1, 2)) == 90).all()
-    for train, rows, counts in zip(split.train, index, weight, strict=True):
-        used, times = np.unique(rows[counts > 0], return_counts=True)
-        np.testing.assert_array_equal(used, np.sort(train))
-        assert times.max() <= 2
-    held_out, counted = split.held_out_batches(32)
-    np.testing.assert_array_equal(np.sort(held_out[counted > 0]), np.arange(90))
 
 
 def test_models_side_by_side_do_not_touch_each_other(digits):
@@ -320,19 +170,3 @@ def test_optimizer_with_a_schedule(digits):
     fitted = small_network(optimizer=keras.optimizers.Adam(frozen), max_iter=3)
     curve = fitted.fit(digits).loss_curve_
     np.testing.assert_allclose(curve, curve[0], rtol=1e-3)
-
-
-def test_clones_of_keras_instances_share_a_program(digits):
-    import keras
-
-    from skae._training import training_program
-
-    estimator = small_network(
-        optimizer=keras.optimizers.Adam(1e-3), loss=keras.losses.Huber(0.5), max_iter=2
-    )
-    codes = clone(estimator).fit(digits).transform(digits)
-    compiled = training_program.cache_info().misses
-    again = clone(estimator).set_params(alpha=estimator.alpha).fit(digits)
-    np.testing.assert_array_equal(again.transform(digits), codes)
-    clone(estimator).set_params(alpha=0.1, random_state=1).fit(digits)
-    assert training_program.cache_info().misses == compiled

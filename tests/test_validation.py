@@ -56,13 +56,6 @@ def test_bad_rows(X, message, network):
         network.inverse_transform(X)
 
 
-def test_sparse_rows_are_refused():
-    from scipy.sparse import csr_array
-
-    with pytest.raises(TypeError, match="Sparse data was passed"):
-        AutoencoderTransformer().fit(csr_array(normal(30, 4)))
-
-
 def test_wrong_widths(network):
     with pytest.raises(
         ValueError, match="X has 4 features, but AutoencoderTransformer"

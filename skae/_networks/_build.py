@@ -33,6 +33,18 @@ class Networks:
             *variables, codes, training=training, return_losses=True
         )
 
+    @property
+    def mixes_rows(self) -> bool:
+        """Whether a row's output in training depends on the rest of its batch.
+
+        Such layers, as batch normalisation, keep statistics; all other layers that keep
+        anything keep the seeds of their noise, which are integers.
+        """
+        kept = (
+            self.encoder.non_trainable_variables + self.decoder.non_trainable_variables
+        )
+        return any("int" not in str(variable.dtype) for variable in kept)
+
     def penalised(self) -> tuple[list[bool], list[bool]]:
         """For each trainable variable, whether ``alpha`` shrinks it.
 

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from sklearn.utils import gen_batches
 
+from .._chunks import aligned_empty, chunk_rows
 from .._networks import Networks, build_networks
 from .._spec import NetworkSpec
 
-BLOCK = 128
-"""Rows that one compiled call encodes. Every row goes through this one shape, so that
-its code never depends, not even in the last bit, on the rows that came with it."""
+FEW, MANY = 8, 1024
+"""Rows in a compiled call: two sizes, so that no number of rows compiles anew.
 
-BLOCKS = 16
-"""Blocks that one call loops over, so that many rows cost few calls."""
+A row's result does not depend on the rows around it, and in calls of more than ``FEW``
+rows not even its last bit does, since all go through one compiled shape. Products of
+``FEW`` rows, for which one row need not wait for a thousand, add up in another order.
+"""
+
+
+class EncoderArrays(NamedTuple):
+    """What encoding takes, as arrays.
+
+    Codes are ``(network((rows - shift) / unit) - offset) @ matrix``.
+    """
+
+    variables: Any
+    shift: Any
+    unit: Any
+    offset: Any
+    matrix: Any
+
+
+class DecoderArrays(NamedTuple):
+    """What decoding takes: ``network(codes @ matrix + offset)``."""
+
+    variables: Any
+    offset: Any
+    matrix: Any
 
 
 class InferenceProgram:
@@ -23,52 +47,54 @@ class InferenceProgram:
 
     def __init__(self, spec: NetworkSpec) -> None:
         self.networks = _build(spec)
-        self._encode = _Blockwise(self._encode_block, spec.n_components)
-        self._decode = _Blockwise(self._decode_block, spec.n_features)
+        self._spec = spec
+        self._many = min(chunk_rows(spec.n_features), MANY)
+        self._compiled_encode = jax.jit(self._encode_block)
+        self._compiled_decode = jax.jit(self._decode_block)
 
-    def encode(self, variables, offset, matrix, rows: np.ndarray) -> np.ndarray:
-        """Return ``(network(rows) - offset) @ matrix``, as float32."""
-        return self._encode((variables, offset, matrix), rows)
+    @staticmethod
+    def place(arrays: Any) -> Any:
+        """Return the arrays on the device, to be used in many calls."""
+        return jax.device_put(arrays)
 
-    def decode(self, variables, offset, matrix, codes: np.ndarray) -> np.ndarray:
-        """Return ``network(codes @ matrix + offset)``, as float32."""
-        return self._decode((variables, offset, matrix), codes)
+    def encode(self, arrays: EncoderArrays, rows: np.ndarray) -> np.ndarray:
+        """Return the codes of float32 rows, as float32."""
+        width = self._spec.n_components
+        return self._in_blocks(self._compiled_encode, arrays, rows, width)
 
-    def _encode_block(self, arrays, rows):
-        variables, offset, matrix = arrays
-        codes, _, _ = self.networks.encode(variables, rows)
-        return (codes - offset) @ matrix
+    def decode(self, arrays: DecoderArrays, codes: np.ndarray) -> np.ndarray:
+        """Return the network's rows for float32 codes, as float32."""
+        width = self._spec.n_features
+        return self._in_blocks(self._compiled_decode, arrays, codes, width)
 
-    def _decode_block(self, arrays, codes):
-        variables, offset, matrix = arrays
-        rows, _, _ = self.networks.decode(variables, codes @ matrix + offset)
+    def _encode_block(self, arrays: EncoderArrays, rows):
+        scaled = (rows - arrays.shift) / arrays.unit
+        codes, _, _ = self.networks.encode(arrays.variables, scaled)
+        return (codes - arrays.offset) @ arrays.matrix
+
+    def _decode_block(self, arrays: DecoderArrays, codes):
+        inner = codes @ arrays.matrix + arrays.offset
+        rows, _, _ = self.networks.decode(arrays.variables, inner)
         return rows
 
-
-class _Blockwise:
-    """Run a function of a fixed number of rows over any number of rows."""
-
-    def __init__(self, function, width: int) -> None:
-        self._one = jax.jit(function)
-        self._many = jax.jit(
-            lambda arrays, blocks: jax.lax.map(partial(function, arrays), blocks)
-        )
-        self._width = width
-
-    def __call__(self, arrays, rows: np.ndarray) -> np.ndarray:
-        result = np.empty((len(rows), self._width), np.float32)
-        start = 0
-        while len(rows) - start >= BLOCKS * BLOCK:
-            stop = start + BLOCKS * BLOCK
-            blocks = rows[start:stop].reshape(BLOCKS, BLOCK, -1)
-            result[start:stop] = self._many(arrays, blocks).reshape(-1, self._width)
-            start = stop
-        for begin in range(start, len(rows), BLOCK):
-            block = rows[begin : begin + BLOCK]
-            filler = ((0, BLOCK - len(block)), (0, 0))
-            outputs = self._one(arrays, np.pad(block, filler))
-            result[begin : begin + BLOCK] = outputs[: len(block)]
+    def _in_blocks(self, compiled, arrays, rows: np.ndarray, width: int) -> np.ndarray:
+        size = FEW if len(rows) <= FEW else self._many
+        blocks = list(gen_batches(len(rows), size))
+        # All are under way before the first is waited for.
+        outputs = [compiled(arrays, _filled(rows[block], size)) for block in blocks]
+        result = np.empty((len(rows), width), np.float32)
+        for block, output in zip(blocks, outputs, strict=True):
+            result[block] = np.asarray(output)[: block.stop - block.start]
         return result
+
+
+def _filled(rows: np.ndarray, size: int) -> np.ndarray:
+    if len(rows) == size:
+        return rows
+    filled = aligned_empty((size, rows.shape[1]))
+    filled[: len(rows)] = rows
+    filled[len(rows) :] = 0
+    return filled
 
 
 def _build(spec: NetworkSpec) -> Networks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,20 +13,19 @@ from .._initialization import initial_weights
 from .._networks import Networks
 from .._objective import Objective, Strengths, weight_penalty
 from .._spec import NetworkSpec
+from ._feed import Block
 from ._optimizer import OptimizerSpec
-from ._task import Task
 
-
-class Batches(NamedTuple):
-    """An epoch's batches: row numbers, row weights and learning rates."""
-
-    index: Any
-    weight: Any
-    rate: Any
+_START_OPTIONS = {"xla_backend_optimization_level": 0}
+"""How to compile what runs once: no time spent on making it fast."""
 
 
 class TrainingProgram:
-    """A whole epoch, and the losses of given rows, each one compiled function."""
+    """A pass of training over a block of rows, and the losses of its rows.
+
+    Each is one compiled function. How many batches a block holds is an argument, so
+    one compilation serves all sizes of sample that share a block's shape.
+    """
 
     def __init__(
         self,
@@ -38,61 +37,74 @@ class TrainingProgram:
         self._spec = spec
         self.networks = networks
         self.objective = objective
-        self._optimizer_state = jax.jit(partial(self._build_optimizer, optimizer))()
-        self._compiled_epoch = jax.jit(self._epochs)
-        self._compiled_row_losses = jax.jit(self._all_row_losses)
+        self._optimizer_state = jax.jit(
+            partial(self._build_optimizer, optimizer), compiler_options=_START_OPTIONS
+        )()
+        self._compiled_train = jax.jit(self._train_models)
+        self._compiled_row_losses = jax.jit(self._judge_models)
 
-    def place(self, rows: np.ndarray, batch_size: int) -> jax.Array:
-        """Return the rows on the device, filled up to whole batches.
-
-        Folds of a cross-validation differ by a row; filled up they share one shape,
-        and so one compilation.
-        """
-        return jnp.asarray(np.pad(rows, ((0, -len(rows) % batch_size), (0, 0))))
+    @staticmethod
+    def place(rows: np.ndarray) -> jax.Array:
+        """Return the rows on the device: on a CPU, where aligned, as they are."""
+        return jax.device_put(rows)
 
     def initial_weights(self, axes, rng: np.random.RandomState) -> dict:
         """Return the weights of iteration 0."""
         components = axes.components if self._spec.starts_at_pca else None
         return initial_weights(self._spec, self.networks, components, rng)
 
-    def initial_state(self, weights: dict, n_models: int) -> tuple[dict, list]:
-        """Return the weights and a fresh optimizer's state, for ``n_models`` models.
+    def initial_state(self, weights: dict) -> tuple[dict, list]:
+        """Return the weights and a fresh optimizer's state."""
+        return weights, self._optimizer_state
 
-        Models trained side by side lie along the first axis of every array.
-        """
+    @staticmethod
+    def stacked(arrays: Any, n_models: int) -> Any:
+        """Repeat arrays along a new first axis, where models lie side by side."""
         return jax.tree.map(
-            lambda value: np.broadcast_to(value, (n_models, *np.shape(value))),
-            (weights, self._optimizer_state),
+            lambda value: np.broadcast_to(value, (n_models, *np.shape(value))), arrays
         )
 
-    def epoch(self, state, task: Task, batches: Batches, held_out, seed: int):
+    def train(
+        self, state, block: Block, rates: np.ndarray, seed: int, strengths: Strengths
+    ):
         """Train every model on each of its batches once.
+
+        Parameters
+        ----------
+        state : tuple
+            Weights and optimizer state of the models. Nothing is donated: arrays are
+            immutable, so keeping the best weights is keeping a reference.
+
+        block : Block
+            Rows and batches.
+
+        rates : ndarray of shape (n_batches,), float32
+            Learning rate of each batch.
+
+        seed : int
+            Of the noise; the same for all blocks of an epoch.
+
+        strengths : Strengths
+            Numbers of the objective.
 
         Returns
         -------
         state : tuple
-            Weights and optimizer state after the epoch. Nothing is donated: arrays
-            are immutable, so keeping the best weights is keeping a reference.
+            After the pass.
 
         losses : array of shape (n_models,)
-            Mean training loss of each model.
-
-        judgement : array
-            Loss of each held-out row, in the shape of ``held_out``.
+            Sum of the training losses of the rows.
         """
-        key = jax.random.key(seed)
-        return self._compiled_epoch(
-            state, task.rows, batches, held_out, key, task.strengths
-        )
+        return self._compiled_train(state, block, rates, np.uint32(seed), strengths)
 
-    def row_losses(self, weights: dict, task: Task, index: np.ndarray) -> jax.Array:
-        """Return each model's loss of each row numbered in ``index``, in its shape."""
-        return self._compiled_row_losses(weights, task.rows, index, task.strengths)
+    def row_losses(self, weights: dict, block: Block, strengths: Strengths):
+        """Return each model's losses of its rows, in the shape of the block's order."""
+        return self._compiled_row_losses(weights, block, strengths)
 
     @staticmethod
-    def fetch(weights: dict) -> dict:
-        """Return the last model's weights as NumPy arrays."""
-        return jax.tree.map(lambda value: np.asarray(value)[-1], weights)
+    def fetch(arrays: Any) -> Any:
+        """Return the last model's arrays, as NumPy arrays."""
+        return jax.tree.map(lambda value: np.asarray(value)[-1], arrays)
 
     def _build_optimizer(self, spec: OptimizerSpec):
         # Under a trace all initial values become one program, not one for each.
@@ -108,24 +120,31 @@ class TrainingProgram:
                 self._rate_slot = slot
         return [variable.value for variable in optimizer.variables]
 
-    def _epochs(self, state, rows, batches: Batches, held_out, key, strengths):
+    def _train_models(self, state, block: Block, rates, seed, strengths):
+        keys = jax.random.split(_key(seed), block.order.shape[0])
+
+        def train_model(model):
+            state, order, n_rows, key = model
+
+            def step(number, carry):
+                state, total = carry
+                weight = _weight(number, order, n_rows)
+                state, mean = self._step(
+                    state,
+                    block.rows[order[number]],
+                    weight,
+                    rates[number],
+                    jax.random.fold_in(key, block.first + number),
+                    strengths,
+                )
+                return state, total + mean * weight.sum()
+
+            return _for_each_batch(order, n_rows, step, (state, jnp.float32(0)))
+
         # One model after the other: on a CPU their matrix products are faster apart.
-        keys = jax.random.split(key, held_out.shape[0])
-        return jax.lax.map(
-            lambda model: self._epoch(rows, strengths, *model),
-            (state, batches, held_out, keys),
-        )
+        return jax.lax.map(train_model, (state, block.order, block.n_rows, keys))
 
-    def _epoch(self, rows, strengths, state, batches: Batches, held_out, key):
-        keys = jax.random.split(key, batches.index.shape[0])
-        step = partial(self._step, rows, strengths)
-        state, losses = jax.lax.scan(step, state, (batches, keys))
-        counts = batches.weight.sum(axis=1)
-        loss = jnp.sum(losses * counts) / jnp.sum(counts)
-        return state, loss, self._row_losses(rows, strengths, state[0], held_out)
-
-    def _step(self, rows, strengths: Strengths, state, batch):
-        (index, weight, rate), key = batch
+    def _step(self, state, rows, weight, rate, key, strengths: Strengths):
         weights, optimizer_state = state
         (encoder, encoder_state), (decoder, decoder_state) = (
             weights["encoder"],
@@ -136,7 +155,7 @@ class TrainingProgram:
             encoder, decoder = trainable
             variables = (encoder, encoder_state), (decoder, decoder_state)
             losses, states, extra = self._forward(
-                variables, rows[index], key, strengths, training=True
+                variables, rows, key, strengths, training=True
             )
             mean = jnp.sum(losses * weight) / jnp.sum(weight)
             on_encoder, on_decoder = self.networks.penalised()
@@ -158,21 +177,23 @@ class TrainingProgram:
         }
         return (weights, optimizer_state), mean
 
-    def _all_row_losses(self, weights, rows, blocks, strengths: Strengths):
-        return jax.lax.map(
-            lambda model: self._row_losses(rows, strengths, *model), (weights, blocks)
-        )
+    def _judge_models(self, weights, block: Block, strengths):
+        def judge_model(model):
+            weights, order, n_rows = model
+            variables = weights["encoder"], weights["decoder"]
 
-    def _row_losses(self, rows, strengths: Strengths, weights, blocks):
-        variables = weights["encoder"], weights["decoder"]
+            def judge(number, losses):
+                # The damage to judged rows is the same at every epoch.
+                key = _key(jnp.uint32(block.first + number))
+                rows = block.rows[order[number]]
+                values, _, _ = self._forward(variables, rows, key, strengths)
+                return losses.at[number].set(values)
 
-        def block_losses(block):
-            number, index = block
-            # The damage to judged rows is the same at every epoch.
-            key = jax.random.key(number)
-            return self._forward(variables, rows[index], key, strengths)[0]
+            return _for_each_batch(
+                order, n_rows, judge, jnp.zeros(order.shape, jnp.float32)
+            )
 
-        return jax.lax.map(block_losses, (jnp.arange(blocks.shape[0]), blocks))
+        return jax.lax.map(judge_model, (weights, block.order, block.n_rows))
 
     def _forward(self, variables, rows, key, strengths, training: bool = False):
         noise = _noise(self.objective.noise, key, rows)
@@ -185,6 +206,24 @@ class TrainingProgram:
         )
         losses = self.objective.row_losses(rows, codes, outputs, strengths)
         return losses, (encoder_state, decoder_state), on_encoder + on_decoder
+
+
+def _for_each_batch(order, n_rows, body, carry):
+    """Apply ``body(number, carry)`` to the batches that hold rows that count."""
+    n_batches = (n_rows + order.shape[1] - 1) // order.shape[1]
+    return jax.lax.fori_loop(0, n_batches, body, carry)
+
+
+def _weight(number, order, n_rows):
+    """Return 1 for each row of a batch that counts, 0 for those that fill it up."""
+    position = number * order.shape[1] + jnp.arange(order.shape[1])
+    return (position < n_rows).astype(jnp.float32)
+
+
+def _key(seed):
+    # As `jax.random.key`, but inside a program that is compiled anyway.
+    data = jnp.stack([jnp.uint32(0), seed])
+    return jax.random.wrap_key_data(data, impl="threefry2x32")
 
 
 def _noise(kind: str | None, key, rows):

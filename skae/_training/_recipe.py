@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from .._chunks import chunks, dense
 from .._objective import Objective, Strengths
 from .._scaling import Scaling
 from .._spec import NetworkSpec
+from ._feed import feed
 from ._jax_training import TrainingProgram
 from ._optimizer import OptimizerSpec
+from ._programs import training_program
 from ._schedule import Schedule
 from ._split import Split
 from ._task import Task
@@ -73,43 +76,58 @@ class Recipe:
         X: np.ndarray,
         scaling: Scaling,
         rng: np.random.RandomState,
+        holds_out: bool,
     ) -> Task:
-        """Scale and split the rows."""
-        rows = scaling.apply_for_training(X)
-        split = Split.draw(
-            len(X),
-            self.parameters["validation_fraction"]
-            if self.parameters["early_stopping"]
-            else 0.0,
-            rng,
-        )
-        batch_size = self._batch_size(len(X))
+        """Split the rows and make them ready for the device."""
+        fraction = self.parameters["validation_fraction"] if holds_out else 0.0
+        split = Split.draw(X.shape[0], fraction, rng)
+        batch_size = self._batch_size(X.shape[0])
+        low, high = self._extremes(X, scaling)
         strengths = Strengths(
             np.float32(self.parameters["alpha"]),
             np.float32(self.parameters["sparsity"]),
             np.float32(self.parameters["corruption_level"]),
             scaling.apply(np.zeros_like(scaling.mean)),
-            rows.min(),
-            rows.max(),
+            low,
+            high,
         )
-        return Task(program.place(rows, batch_size), split, strengths, batch_size)
+        rows = feed(X, scaling, batch_size, split.n_models, program.place)
+        return Task(rows, split, strengths, batch_size)
+
+    def _extremes(self, X, scaling: Scaling) -> tuple[np.float32, np.float32]:
+        """Return the smallest and the largest value, if it is these that damage."""
+        if self.objective.corruption != "salt_and_pepper":
+            return np.float32(0), np.float32(0)
+        scaled = (scaling.apply(dense(X[rows])) for rows in chunks(X))
+        extremes = np.array([(rows.min(), rows.max()) for rows in scaled])
+        return extremes[:, 0].min(), extremes[:, 1].max()
+
+    def program(self, spec: NetworkSpec) -> TrainingProgram:
+        """Return the program that trains the networks of ``spec`` in this way."""
+        return training_program(spec, self.objective, self.optimizer)
+
+    def is_solved_by_pca(self, spec: NetworkSpec) -> bool:
+        """Whether PCA is the optimum: the linear autoencoder with squared error.
+
+        Baldi & Hornik (1989).
+        """
+        return spec.is_linear and (
+            self.objective.is_squared_error and not self.parameters["sparsity"]
+        )
 
     def schedule(self, spec: NetworkSpec, task: Task) -> Schedule:
         """Return how long to train: not at all where PCA cannot be improved on.
 
-        That is the linear autoencoder with squared error, whose optimum PCA is (Baldi
-        & Hornik 1989), and a sample with too few rows to tell progress from luck.
+        Nor on a sample with too few rows to tell progress from luck.
         """
-        optimal = spec.is_linear and (
-            self.objective.is_squared_error and not self.parameters["sparsity"]
-        )
         undecidable = (
             spec.starts_at_pca
             and self.parameters["early_stopping"]
             and not task.split.judges
         )
+        hopeless = undecidable or self.is_solved_by_pca(spec)
         return Schedule(
-            0 if optimal or undecidable else self.parameters["max_iter"],
+            0 if hopeless else self.parameters["max_iter"],
             self.learning_rate,
             self.decays,
             self.parameters["tol"],

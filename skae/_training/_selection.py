@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ._jax_training import TrainingProgram
-from ._split import in_batches
 from ._task import Task
 from ._train import TrainingResult
 
@@ -37,26 +36,30 @@ def improves_on(
     task : Task
         The rows, and which of them were held out.
     """
-    index, weight = in_batches(task.split.all_rows, task.batch_size)
+    split = task.split
     before, after = (
-        _losses(program, weights, task, index[None], weight[None])
+        _losses(program, weights, task, split.only_kept(split.all_rows))
         for weights in (baseline, result.weights)
     )
     if not after.mean() < before.mean():
         return False
-    if not task.split.judges:
+    if not split.judges:
         return True
-    held_out, counted = task.split.held_out_batches(task.batch_size)
-    gains = _losses(program, baseline, task, held_out, counted) - result.judgement
+    gains = _losses(program, baseline, task, split.held_out) - result.judgement
+    return is_gain(gains)
+
+
+def is_gain(gains: np.ndarray) -> bool:
+    """Say whether rows gain beyond chance, on average and in number."""
     return _beyond_chance(gains) and _beyond_chance(np.sign(gains))
 
 
 def _beyond_chance(gains: np.ndarray) -> bool:
+    if len(gains) < 2:
+        return False
     standard_error = gains.std(ddof=1) / np.sqrt(len(gains))
     return bool(gains.mean() > _STANDARD_ERRORS * standard_error)
 
 
-def _losses(program, weights: dict, task: Task, index, weight) -> np.ndarray:
-    stacked, _ = program.initial_state(weights, len(index))
-    losses = program.row_losses(stacked, task, index)
-    return np.asarray(losses, np.float64)[weight > 0]
+def _losses(program, weights: dict, task: Task, models) -> np.ndarray:
+    return task.row_losses(program, program.stacked(weights, len(models)), models)

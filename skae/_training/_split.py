@@ -69,62 +69,15 @@ class Split:
         return np.sort(np.concatenate([self.train[-1], self.held_out[-1]]))
 
     @property
+    def to_judge(self) -> list[np.ndarray]:
+        """For each model the rows that judge it: where none is held out, all."""
+        return self.held_out if self.judges else self.train
+
+    def only_kept(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return the given rows for the model to keep, none for the others."""
+        return [rows[:0]] * (self.n_models - 1) + [rows]
+
+    @property
     def n_models(self) -> int:
         """Number of models trained side by side."""
         return len(self.train)
-
-    def held_out_batches(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Fold each model's held-out rows into batches, of one shape for all."""
-        size = max(map(len, self.held_out))
-        return _stack([in_batches(rows, batch_size, size) for rows in self.held_out])
-
-    def shuffled_batches(
-        self, batch_size: int, rng: np.random.RandomState
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Fold each model's training rows, shuffled, into batches.
-
-        Every model takes as many steps as the one to keep, so that an epoch means the
-        same to all; those with fewer rows begin again.
-        """
-        size = len(self.train[-1])
-        orders = [rng.permutation(rows) for rows in self.train]
-        batches = [in_batches(np.resize(rows, size), batch_size) for rows in orders]
-        return _stack(batches)
-
-
-def in_batches(
-    rows: np.ndarray, batch_size: int, size: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fold row numbers into whole batches.
-
-    Parameters
-    ----------
-    rows : ndarray of int
-        Row numbers.
-
-    batch_size : int
-        Rows in a batch.
-
-    size : int, optional
-        Number of rows to make room for; by default that of ``rows``.
-
-    Returns
-    -------
-    index : ndarray of shape (n_batches, batch_size), int32
-        The row numbers, and from the first on again to fill the last batch.
-
-    weight : ndarray of shape (n_batches, batch_size), float32
-        1 for a row, 0 for a filler.
-    """
-    n_batches = -(-(len(rows) if size is None else size) // batch_size)
-    shape = (n_batches, batch_size)
-    index = np.resize(rows, shape) if len(rows) else np.zeros(shape)
-    weight = (np.arange(index.size) < len(rows)).reshape(shape)
-    return index.astype(np.int32), weight.astype(np.float32)
-
-
-def _stack(
-    batches: list[tuple[np.ndarray, np.ndarray]],
-) -> tuple[np.ndarray, np.ndarray]:
-    index, weight = zip(*batches, strict=True)
-    return np.stack(index), np.stack(weight)

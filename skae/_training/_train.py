@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from itertools import chain
+from typing import Literal
 
 import numpy as np
 
-from ._jax_training import Batches, TrainingProgram
+from ._jax_training import TrainingProgram
 from ._progress import Progress
 from ._schedule import Schedule
-from ._split import in_batches
 from ._task import Task
 
 
@@ -57,7 +57,7 @@ class TrainingResult:
         Best weights of the model to keep.
 
     judgement : ndarray
-        With these, the loss of each held-out row, in the order of the split's batches.
+        With these, the loss of each row that judges, model after model.
 
     best_loss : float
         The lowest of the losses that decide.
@@ -115,37 +115,26 @@ def train(
     TrainingResult
     """
     split = task.split
-    held_out, counted = split.held_out_batches(task.batch_size)
-    state = program.initial_state(weights, split.n_models)
-    judgement: Any = np.empty(held_out.shape)
-    if split.judges:
-        judgement = program.row_losses(state[0], task, held_out)
-        first = _mean(judgement, counted)
-    else:
-        index, weight = in_batches(split.train[-1], task.batch_size)
-        first = _mean(program.row_losses(state[0], task, index[None]), weight[None])
-    progress = Progress.start((state[0], judgement), first, schedule)
+    state = program.stacked(program.initial_state(weights), split.n_models)
+    judgement = task.row_losses(program, state[0], split.to_judge)
+    progress = Progress.start((state[0], judgement), judgement.mean(), schedule)
     losses: list[float] = []
     validation_losses: list[float] = []
     for epoch in range(schedule.max_iter):
-        index, weight = split.shuffled_batches(task.batch_size, rng)
-        rates = schedule.rates(epoch, index.shape[1])
-        batches = Batches(index, weight, np.broadcast_to(rates, index.shape[:2]))
-        state, model_losses, judgement = program.epoch(
-            state, task, batches, held_out, seed=rng.randint(2**31)
-        )
-        losses.append(float(model_losses[-1]))
+        rates = schedule.rates(epoch, task.n_batches)
+        state, loss = _epoch(program, state, task, rates, rng)
+        losses.append(loss)
+        monitored = loss
         if split.judges:
-            validation_losses.append(_mean(judgement, counted))
-        monitored = validation_losses[-1] if split.judges else losses[-1]
-        progress = progress.after(
-            (state[0], judgement), losses[-1], monitored, schedule
-        )
+            judgement = task.row_losses(program, state[0], split.held_out)
+            monitored = judgement.mean()
+            validation_losses.append(monitored)
+        progress = progress.after((state[0], judgement), loss, monitored, schedule)
         if progress.stopped_by == "divergence":
             break
         report = EpochReport(
             epoch + 1,
-            losses[-1],
+            loss,
             monitored if split.judges else None,
             partial(program.fetch, state[0]),
         )
@@ -156,7 +145,7 @@ def train(
     best, judgement = progress.best
     return TrainingResult(
         program.fetch(best),
-        np.asarray(judgement, np.float64)[counted > 0],
+        judgement,
         progress.best_loss,
         losses,
         validation_losses if split.judges else None,
@@ -164,5 +153,49 @@ def train(
     )
 
 
-def _mean(losses, weight: np.ndarray) -> float:
-    return float(np.sum(np.asarray(losses, np.float64) * weight) / weight.sum())
+def train_once(program: TrainingProgram, state, task: Task, rate: float, rng):
+    """Train one model for one pass at a constant rate.
+
+    Parameters
+    ----------
+    program : TrainingProgram
+        The compiled epoch.
+
+    state : tuple
+        Weights and optimizer state.
+
+    task : Task
+        The rows, all of which train.
+
+    rate : float
+        Learning rate.
+
+    rng : RandomState
+        Shuffles the rows and seeds the noise.
+
+    Returns
+    -------
+    state : tuple
+        The same after the pass, as NumPy arrays.
+
+    loss : float
+        Mean loss of the rows.
+    """
+    rates = np.full(task.n_batches, rate, np.float32)
+    state, loss = _epoch(program, program.stacked(state, 1), task, rates, rng)
+    return program.fetch(state), loss
+
+
+def _epoch(program, state, task: Task, rates: np.ndarray, rng):
+    """Return the state after one pass over the training rows, and their mean loss."""
+    total = 0.0
+    seed = rng.randint(2**32, dtype=np.uint32)
+    blocks = task.feed.shuffled(task.split.train, rng)
+    if program.networks.mixes_rows:
+        blocks = chain.from_iterable(block.exact() for block in blocks)
+    for block in blocks:
+        due = np.resize(rates[block.first :], block.order.shape[1])
+        state, losses = program.train(state, block, due, seed, task.strengths)
+        # Not yet fetched: the next block is read while the device computes.
+        total += losses[-1]
+    return state, float(total) / len(task.split.train[-1])

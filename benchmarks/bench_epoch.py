@@ -1,0 +1,225 @@
+"""
+How long is an epoch: skae, a fused JAX loop by hand, Keras, Lightning, scikit-learn.
+
+The network is 784-128-32-128-784 with ReLU, Adam at 1e-3, squared error and batches of
+256. Every contender trains for two numbers of epochs; the difference is the time of
+an epoch, without compilation and other fixed costs. All run in turn, several times, in
+one process (Keras on another backend: in its own); the table gives medians and ratios
+to the loop by hand. What is not installed is left out.
+
+    python benchmarks/bench_epoch.py [--data mnist.npz] [--rows 60000] [--rounds 5]
+"""
+
+import argparse
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import warnings
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from _measure import images, seconds
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+
+from skae import AutoencoderTransformer
+
+SHORT, LONG, BATCH = 2, 8, 256
+SIZES = [(784, 128), (128, 32), (32, 128), (128, 784)]
+
+
+def by_hand(X):
+    """Train for some epochs with a fused loop."""
+    rng = np.random.default_rng(0)
+    data = jnp.asarray(X)
+
+    def loss(weights, rows):
+        hidden = rows
+        for layer, (kernel, bias) in enumerate(weights):
+            hidden = hidden @ kernel + bias
+            if layer in (0, 2):
+                hidden = jax.nn.relu(hidden)
+        return jnp.mean(jnp.square(hidden - rows))
+
+    def step(state, index):
+        weights, first, second, t = state
+        value, gradient = jax.value_and_grad(loss)(weights, data[index])
+        t = t + 1
+        first = jax.tree.map(lambda m, g: m + 0.1 * (g - m), first, gradient)
+        second = jax.tree.map(lambda v, g: v + 0.001 * (g * g - v), second, gradient)
+        rate = 1e-3 * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        weights = jax.tree.map(
+            lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-7), weights, first, second
+        )
+        return (weights, first, second, t), value
+
+    epoch = jax.jit(lambda state, order: jax.lax.scan(step, state, order))
+    n_batches = len(X) // BATCH
+
+    def train(epochs):
+        weights = [
+            (
+                (rng.uniform(-1, 1, size=s) * np.sqrt(6 / sum(s))).astype(np.float32),
+                np.zeros(s[1], np.float32),
+            )
+            for s in SIZES
+        ]
+        zeros = jax.tree.map(np.zeros_like, weights)
+        state = weights, zeros, zeros, np.float32(0)
+        for _ in range(epochs):
+            order = rng.permutation(len(X))[: n_batches * BATCH]
+            state, losses = epoch(state, order.reshape(-1, BATCH).astype(np.int32))
+            float(losses.mean())
+
+    return train
+
+
+def with_skae(X, skip_connections):
+    """Fit the estimator for some epochs."""
+
+    def train(epochs):
+        AutoencoderTransformer(
+            32,
+            hidden_layer_sizes=(128,),
+            activation="relu",
+            skip_connections=skip_connections,
+            learning_rate=1e-3,
+            alpha=0.0,
+            batch_size=BATCH,
+            max_iter=epochs,
+            n_iter_no_change=epochs,
+            early_stopping=False,
+            random_state=0,
+        ).fit(X)
+
+    return train
+
+
+def with_keras(X):
+    """Call Keras' own fit."""
+
+    def train(epochs):
+        model = keras.Sequential(
+            [
+                keras.Input((784,)),
+                keras.layers.Dense(128, "relu"),
+                keras.layers.Dense(32),
+                keras.layers.Dense(128, "relu"),
+                keras.layers.Dense(784),
+            ]
+        )
+        model.compile("adam", "mse")
+        model.fit(X, X, batch_size=BATCH, epochs=epochs, verbose=0)
+
+    return train
+
+
+def with_scikit_learn(X):
+    """Fit MLPRegressor to its own input."""
+
+    def train(epochs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            MLPRegressor((128, 32, 128), batch_size=BATCH, max_iter=epochs).fit(X, X)
+
+    return train
+
+
+def with_lightning(X):
+    """Train a LightningModule on the CPU, everything that reports switched off."""
+    import logging
+
+    import lightning
+    import torch
+    from torch import nn
+    from torch.utils.data import DataLoader, TensorDataset
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+    class Network(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(
+                *(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 32)),
+                *(nn.Linear(32, 128), nn.ReLU(), nn.Linear(128, 784)),
+            )
+
+        def training_step(self, batch, _):
+            return nn.functional.mse_loss(self.layers(batch[0]), batch[0])
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), 1e-3)
+
+    loader = DataLoader(TensorDataset(torch.from_numpy(X)), BATCH, shuffle=True)
+
+    def train(epochs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            lightning.Trainer(
+                max_epochs=epochs,
+                accelerator="cpu",
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            ).fit(Network(), loader)
+
+    return train
+
+
+def epoch_seconds(contenders, rounds):
+    """Return each contender's median time of an epoch."""
+    for train in contenders.values():
+        train(1)
+    found = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, train in contenders.items():
+            long, short = seconds(train, LONG), seconds(train, SHORT)
+            found[name].append((long - short) / (LONG - SHORT))
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def installed(name):
+    return importlib.util.find_spec(name) is not None
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data")
+    parser.add_argument("--rows", type=int, default=60_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only-keras", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    X = images(options.data, options.rows)
+    if options.only_keras:
+        print(epoch_seconds({"keras": with_keras(X)}, options.rounds)["keras"])
+        sys.exit()
+    contenders = {
+        "JAX loop by hand": by_hand(X),
+        "skae, skip_connections=None": with_skae(X, None),
+        "skae, with the linear path": with_skae(X, "linear"),
+        "Keras fit on jax": with_keras(X),
+        "MLPRegressor": with_scikit_learn(X),
+    }
+    if installed("lightning"):
+        contenders["Lightning"] = with_lightning(X)
+    times = epoch_seconds(contenders, options.rounds)
+    for backend in ("tensorflow", "torch"):
+        if installed(backend):
+            output = subprocess.run(
+                [sys.executable, *sys.argv, "--only-keras"],
+                env={**os.environ, "KERAS_BACKEND": backend},
+                capture_output=True,
+                check=True,
+                text=True,
+            ).stdout
+            times[f"Keras fit on {backend}"] = float(output.split()[-1])
+    print(f"{X.shape[0]} rows, medians of {options.rounds}")
+    for name, time in times.items():
+        print(f"{name:30}{time:8.3f} s{time / times['JAX loop by hand']:8.2f}")

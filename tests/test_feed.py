@@ -1,0 +1,124 @@
+"""Rows on their way to the device, at once and in blocks."""
+
+import numpy as np
+import pytest
+from conftest import small_network
+from scipy import sparse
+
+from skae._scaling import Scaling
+from skae._training import _feed
+from skae._training._feed import Resident, Streamed, feed
+
+X = np.random.default_rng(0).normal(size=(1000, 6)) * 3 + 5
+SCALING = Scaling.fit(X)
+
+
+FEEDS = {
+    "resident": Resident.of(X, SCALING, 32, np.asarray),
+    "streamed": Streamed(X, SCALING, 32, 3, np.asarray),
+}
+
+
+def seen(blocks):
+    """Return the rows that count, as they pass, and the numbers of their batches."""
+    rows, batches = [], []
+    for block in blocks:
+        assert block.order.dtype == block.n_rows.dtype == np.int32
+        batch = block.first
+        for order in np.split(
+            block.order[0].ravel()[: block.n_rows[0]], range(32, block.n_rows[0], 32)
+        ):
+            rows.append(np.asarray(block.rows)[order])
+            batches.append(batch)
+            batch += 1
+    return np.concatenate(rows), batches
+
+
+@pytest.mark.parametrize("n_rows", [1, 31, 32, 33, 95, 96, 97, 1000])
+@pytest.mark.parametrize("kind", FEEDS)
+def test_in_order(kind, n_rows):
+    source = FEEDS[kind]
+    numbers = np.random.RandomState(0).permutation(1000)[:n_rows]
+    rows, batches = seen(source.in_order([numbers]))
+    np.testing.assert_array_equal(rows, SCALING.apply_for_training(X[numbers]))
+    assert batches == list(range(-(-n_rows // 32)))
+
+
+@pytest.mark.parametrize("n_rows", [1, 33, 97, 1000])
+@pytest.mark.parametrize("kind", FEEDS)
+def test_shuffled_passes_hold_each_row_once(kind, n_rows):
+    source = FEEDS[kind]
+    numbers = np.random.RandomState(0).permutation(1000)[:n_rows]
+    rng = np.random.RandomState(1)
+    first, batches = seen(source.shuffled([numbers], rng))
+    second, _ = seen(source.shuffled([numbers], rng))
+    expected = np.sort(SCALING.apply_for_training(X[numbers])[:, 0])
+    np.testing.assert_array_equal(np.sort(first[:, 0]), expected)
+    np.testing.assert_array_equal(np.sort(second[:, 0]), expected)
+    assert batches == list(range(-(-n_rows // 32)))
+    if n_rows > 1:
+        assert not np.array_equal(first, second)
+
+
+def test_blocks_mix_distant_rows():
+    # Sorted data, as by class: a block must not be a stretch of them.
+    X = np.arange(20_000.0)[:, None]
+    source = Streamed(X, Scaling(np.zeros(1), 1.0), 128, 16, np.asarray)
+    for block in source.shuffled([np.arange(20_000)], np.random.RandomState(0)):
+        assert np.ptp(np.asarray(block.rows)[: block.n_rows[0]]) > 10_000
+
+
+def test_models_side_by_side_take_as_many_steps():
+    source = Resident.of(X[:90], SCALING, 32, np.asarray)
+    models = [np.arange(30), np.arange(30, 90), np.arange(90)]
+    (block,) = source.shuffled(models, np.random.RandomState(0))
+    np.testing.assert_array_equal(block.n_rows, [90, 90, 90])
+    for numbers, order in zip(models, block.order, strict=True):
+        used, times = np.unique(order.ravel()[:90], return_counts=True)
+        np.testing.assert_array_equal(used, numbers)
+        assert np.ptp(times) <= 1
+
+
+@pytest.mark.parametrize("n_rows", [5, 64, 90])
+def test_exact_blocks_have_no_fillers(n_rows):
+    source = Resident.of(X, SCALING, 32, np.asarray)
+    numbers = np.arange(n_rows)
+    (block,) = source.in_order([numbers])
+    parts = list(block.exact())
+    rows, batches = seen(parts)
+    np.testing.assert_array_equal(rows, SCALING.apply_for_training(X[:n_rows]))
+    assert batches == list(range(-(-n_rows // 32)))
+    assert parts[-1].n_rows[0] % parts[-1].order.shape[2] == 0
+
+
+@pytest.mark.parametrize("n_rows", [20, 150, 1198, 1797, 60_000])
+def test_samples_of_about_a_size_share_a_shape(n_rows):
+    shapes = {_feed._capacity(n, 32) for n in range(n_rows, n_rows + n_rows // 16)}
+    assert len(shapes) <= 2
+    assert n_rows <= 32 * min(shapes) <= max(n_rows * 1.125 + 32, 32)
+
+
+def test_large_data_stream(monkeypatch, digits):
+    monkeypatch.setattr(_feed, "RESIDENT_BYTES", 1000)
+    scaling = Scaling.fit(digits)
+    assert isinstance(feed(digits, scaling, 32, 1, np.asarray), Streamed)
+    assert isinstance(feed(digits, scaling, 32, 6, np.asarray), Resident)
+
+
+@pytest.mark.parametrize("kind", ["array", "csr", "memmap"])
+def test_fit_streams_as_well(kind, digits, monkeypatch, tmp_path):
+    resident = small_network(max_iter=5).fit(digits)
+    monkeypatch.setattr(_feed, "RESIDENT_BYTES", 1000)
+    monkeypatch.setattr(_feed, "BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(_feed, "SEGMENT", 8)
+    data = digits
+    if kind == "csr":
+        data = sparse.csr_matrix(digits)
+    if kind == "memmap":
+        np.save(tmp_path / "digits.npy", digits)
+        data = np.load(tmp_path / "digits.npy", mmap_mode="r")
+    fitted = small_network(max_iter=5).fit(data)
+    assert fitted.n_iter_ == 5
+    # Another order of the rows, the same data.
+    np.testing.assert_allclose(fitted.loss_curve_, resident.loss_curve_, rtol=0.02)
+    assert fitted.score(data) == pytest.approx(resident.score(digits), abs=0.01)

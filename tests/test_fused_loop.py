@@ -1,0 +1,227 @@
+"""The fused loop against loops written by hand."""
+
+import jax
+import numpy as np
+import pytest
+
+from skae._backend import keras
+from skae._objective import Objective, Strengths
+from skae._scaling import Scaling, on_grid
+from skae._spec import NetworkSpec
+from skae._training import train, training_program
+from skae._training._feed import Resident
+from skae._training._optimizer import OptimizerSpec
+from skae._training._schedule import Schedule
+from skae._training._split import Split
+from skae._training._task import Task
+
+SCHEDULE = Schedule(3, learning_rate=1e-2, decays=True, tol=0.0, n_iter_no_change=3)
+
+
+def task_of(program, rows, split, batch_size, alpha):
+    """Return the task of training on rows that are in the network's units."""
+    strengths = Strengths(*np.float32([alpha, 0, 0]), np.zeros(64, "f4"), 0.0, 0.0)
+    units = Scaling(np.zeros(rows.shape[1]), 1.0)
+    feed = Resident.of(rows, units, batch_size, program.place)
+    return Task(feed, split, strengths, batch_size)
+
+
+class Adam:
+    """Kingma & Ba (2015), with Keras' default constants."""
+
+    def __init__(self):
+        self.steps, self.moments = 0, {}
+
+    def step(self, weights, gradients, rate):
+        self.steps += 1
+        for name, gradient in gradients.items():
+            first, second = self.moments.get(name, (0.0, 0.0))
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.999 * second + 0.001 * gradient**2
+            self.moments[name] = first, second
+            correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
+            weights[name] = weights[name] - rate * correction * first / (
+                np.sqrt(second) + 1e-7
+            )
+
+
+def loss_and_gradients(w, x, alpha):
+    """Squared error of z = Wx + b + C tanh(Hx + h), likewise back, by hand."""
+    hidden = np.tanh(x @ w["eh"] + w["ehb"])
+    z = x @ w["el"] + w["elb"] + hidden @ w["ec"]
+    back = np.tanh(z @ w["dh"] + w["dhb"])
+    y = z @ w["dl"] + w["dlb"] + back @ w["dc"]
+    loss = np.square(y - x).mean()
+    dy = 2 * (y - x) / x.size
+    dback = (dy @ w["dc"].T) * (1 - back**2)
+    dz = dy @ w["dl"].T + dback @ w["dh"].T
+    dhidden = (dz @ w["ec"].T) * (1 - hidden**2)
+    gradients = {
+        "dl": z.T @ dy,
+        "dlb": dy.sum(0),
+        "dc": back.T @ dy + alpha * w["dc"],
+        "dh": z.T @ dback + alpha * w["dh"],
+        "dhb": dback.sum(0),
+        "el": x.T @ dz,
+        "elb": dz.sum(0),
+        "ec": hidden.T @ dz + alpha * w["ec"],
+        "eh": x.T @ dhidden + alpha * w["eh"],
+        "ehb": dhidden.sum(0),
+    }
+    return loss, gradients
+
+
+def test_fused_loop_equals_a_loop_by_hand(digits):
+    rows = on_grid((digits - digits.mean(axis=0)) / 4)[:150]
+    spec = NetworkSpec(64, 5, (12,), "tanh", 0.0, "linear")
+    program = training_program(
+        spec, Objective.of("mean_squared_error", None), OptimizerSpec.of("adam")[0]
+    )
+    # Every weight is drawn: at PCA some gradients are zero but for rounding, and Adam
+    # turns the rounding into steps.
+    rng = np.random.default_rng(0)
+    weights = {
+        side: (
+            [
+                rng.normal(scale=0.2, size=variable.shape).astype(np.float32)
+                for variable in network.trainable_variables
+            ],
+            [],
+        )
+        for side, network in vars(program.networks).items()
+    }
+    layers = [
+        f"{layer.name}/{variable.name}"
+        for layer in program.networks.encoder.layers
+        for variable in layer.trainable_variables
+    ]
+    assert sorted(layers) == [
+        "correction/kernel",
+        "hidden_0/bias",
+        "hidden_0/kernel",
+        "linear/bias",
+        "linear/kernel",
+    ]
+    names = [
+        {"hidden_0": "h", "linear": "l", "correction": "c"}[layer.split("/")[0]]
+        + ("b" if layer.endswith("bias") else "")
+        for layer in layers
+    ]
+    by_hand = {
+        side[0] + name: value.astype(np.float64)
+        for side in ("encoder", "decoder")
+        for name, value in zip(names, weights[side][0], strict=True)
+    }
+
+    alpha, batch_size = 1e-3, 32  # 120 rows: the last batch has 24
+    order = np.random.RandomState(1).permutation(len(rows))
+    split = Split([order[30:]], [order[:30]])
+    task = task_of(program, rows, split, batch_size, alpha)
+    result = train(program, weights, task, SCHEDULE, np.random.RandomState(2))
+
+    rng, adam, curve, validation = np.random.RandomState(2), Adam(), [], []
+    for epoch in range(3):
+        rng.randint(2**32, dtype=np.uint32)
+        order = rng.permutation(split.train[0])
+        batches = np.split(order, range(batch_size, len(order), batch_size))
+        total = 0.0
+        for batch, rate in zip(
+            batches, SCHEDULE.rates(epoch, len(batches)), strict=True
+        ):
+            loss, gradients = loss_and_gradients(
+                by_hand, rows[batch].astype(float), alpha
+            )
+            adam.step(by_hand, gradients, rate)
+            total += loss * len(batch)
+        curve.append(total / len(order))
+        validation.append(
+            loss_and_gradients(by_hand, rows[split.held_out[0]].astype(float), 0)[0]
+        )
+
+    np.testing.assert_allclose(result.loss_curve, curve, rtol=1e-5)
+    np.testing.assert_allclose(result.validation_loss_curve, validation, rtol=1e-5)
+    assert validation[-1] == min(validation)
+    for side in ("encoder", "decoder"):
+        for name, value in zip(names, result.weights[side][0], strict=True):
+            np.testing.assert_allclose(value, by_hand[side[0] + name], atol=1e-5)
+
+
+def normalised(*, n_features, n_components):
+    """Return an encoder with batch normalisation."""
+    return keras.Sequential(
+        [
+            keras.Input((n_features,)),
+            # A bias would have no gradient but rounding, which Adam makes into steps.
+            keras.layers.Dense(10, use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.Activation("tanh"),
+            keras.layers.Dense(n_components),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("dropout", "encoder", "n_rows"),
+    [(0.5, None, 128), (0.0, normalised, 120), (0.0, normalised, 150)],
+    ids=["dropout", "batch normalisation", "and a last batch of 22 rows"],
+)
+def test_fused_loop_equals_keras_called_batch_by_batch(dropout, encoder, n_rows):
+    # Not digits: a pixel that is blank in a whole batch has no gradient but rounding.
+    rows = on_grid(np.random.default_rng(0).normal(size=(n_rows, 64)))
+    spec = NetworkSpec(64, 5, (12,), "tanh", dropout, None, encoder)
+    program = training_program(
+        spec, Objective.of("mean_squared_error", None), OptimizerSpec.of("adam")[0]
+    )
+    start = program.initial_weights(None, np.random.RandomState(0))
+    split = Split([np.arange(n_rows)], [np.arange(0)])
+    task = task_of(program, rows, split, 32, 0.0)
+    result = train(program, start, task, SCHEDULE, np.random.RandomState(2))
+    again = train(program, start, task, SCHEDULE, np.random.RandomState(2))
+
+    networks = program.networks
+
+    def loss(trainable, states, batch):
+        codes, kept = networks.encoder.stateless_call(
+            trainable[0], states[0], batch, training=True
+        )
+        outputs, kept_too = networks.decoder.stateless_call(
+            trainable[1], states[1], codes, training=True
+        )
+        return ((outputs - batch) ** 2).mean(), (kept, kept_too)
+
+    rng, adam, curve = np.random.RandomState(2), Adam(), []
+    sides = ("encoder", "decoder")
+    trainable = {
+        side + str(number): value
+        for side in sides
+        for number, value in enumerate(start[side][0])
+    }
+    states = [start[side][1] for side in sides]
+    for epoch in range(3):
+        rng.randint(2**32, dtype=np.uint32)
+        order = rng.permutation(n_rows)
+        batches = np.split(order, range(32, n_rows, 32))
+        total = 0.0
+        for batch, rate in zip(
+            batches, SCHEDULE.rates(epoch, len(batches)), strict=True
+        ):
+            values = [
+                [trainable[name] for name in trainable if name.startswith(side)]
+                for side in sides
+            ]
+            (value, states), gradients = jax.value_and_grad(loss, has_aux=True)(
+                values, states, rows[batch]
+            )
+            flat = dict(zip(trainable, jax.tree.leaves(gradients), strict=True))
+            adam.step(trainable, flat, rate)
+            total += float(value) * len(batch)
+        curve.append(total / n_rows)
+
+    np.testing.assert_allclose(result.loss_curve, curve, rtol=1e-5)
+    assert result.loss_curve == again.loss_curve
+    assert curve[-1] == min(curve)
+    for side, kept in zip(sides, states, strict=True):
+        for number, value in enumerate(result.weights[side][0]):
+            np.testing.assert_allclose(value, trainable[side + str(number)], atol=1e-5)
+        for value, expected in zip(result.weights[side][1], kept, strict=True):
+            np.testing.assert_allclose(value, expected, atol=1e-5)

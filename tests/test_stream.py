@@ -1,0 +1,113 @@
+"""``partial_fit``: rows in batches."""
+
+import pickle
+
+import numpy as np
+import pytest
+from conftest import small_network
+from scipy import sparse
+from sklearn.decomposition import PCA, IncrementalPCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import gen_batches
+
+from skae import AutoencoderTransformer
+
+
+def stream(estimator, X, size=200, passes=1):
+    """Call ``partial_fit`` on the rows of X, some at a time."""
+    for _ in range(passes):
+        for rows in gen_batches(len(X), size):
+            estimator.partial_fit(X[rows])
+    return estimator
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_the_first_batch_gives_its_pca(whiten, digits):
+    fitted = small_network(whiten=whiten).partial_fit(digits[:300])
+    pca = PCA(3, whiten=whiten).fit(digits[:300])
+    np.testing.assert_allclose(
+        fitted.transform(digits), pca.transform(digits), atol=1e-8
+    )
+    np.testing.assert_allclose(fitted.explained_variance_, pca.explained_variance_)
+    np.testing.assert_allclose(fitted.mean_, pca.mean_)
+    assert fitted.n_iter_ == 1
+
+
+def test_a_linear_autoencoder_in_batches_is_incremental_pca(digits):
+    linear = stream(AutoencoderTransformer(5, hidden_layer_sizes=()), digits)
+    pca = IncrementalPCA(5, batch_size=200).fit(digits)
+    np.testing.assert_allclose(
+        linear.transform(digits), pca.transform(digits), atol=1e-6
+    )
+    assert linear.n_iter_ == 0
+
+
+def test_a_network_that_learns_takes_over(digits):
+    X, unseen = digits[:1500], digits[1500:]
+    fitted = stream(small_network(), X, passes=5)
+    pca = stream(IncrementalPCA(3), X)
+    error = np.square(unseen - fitted.reconstruct(unseen)).sum()
+    restored = pca.inverse_transform(pca.transform(unseen))
+    assert error < 0.9 * np.square(unseen - restored).sum()
+    assert fitted.n_iter_ == 40
+    assert fitted.loss_curve_[-1] < fitted.loss_curve_[0]
+    codes = fitted.transform(X[-100:])
+    correlations = np.corrcoef(codes.T) - np.eye(3)
+    assert np.abs(correlations).max() < 1e-3  # canonical on the newest batch
+
+
+def test_noise_stays_with_incremental_pca():
+    X = np.random.default_rng(0).normal(size=(2000, 10)) * np.arange(1, 11)
+    fitted = stream(small_network(), X)
+    pca = stream(IncrementalPCA(3), X)
+    np.testing.assert_allclose(fitted.transform(X), pca.transform(X), atol=1e-5)
+
+
+def test_a_pickle_goes_on_where_it_was(digits):
+    whole = stream(small_network(), digits[:1000])
+    half = stream(small_network(), digits[:600])
+    half = pickle.loads(pickle.dumps(half))
+    half = stream(half, digits[600:1000])
+    np.testing.assert_array_equal(half.transform(digits), whole.transform(digits))
+
+
+def test_sparse_batches(digits):
+    dense = stream(small_network(), digits[:800])
+    some = small_network()
+    for rows in gen_batches(800, 200):
+        some.partial_fit(sparse.csr_matrix(digits[rows]))
+    assert some.score(digits) == pytest.approx(dense.score(digits), abs=1e-3)
+
+
+def test_fit_and_partial_fit_forget_each_other(digits):
+    fitted = stream(small_network(max_iter=2), digits[:600])
+    fitted.fit(digits)
+    fresh = small_network(max_iter=2).fit(digits)
+    np.testing.assert_array_equal(fitted.transform(digits), fresh.transform(digits))
+    fitted.partial_fit(digits[:300])
+    assert fitted.n_iter_ == 1
+
+
+def test_a_refused_batch_changes_nothing(digits):
+    fitted = stream(small_network(), digits[:600])
+    before = vars(fitted).copy()
+    with pytest.raises(ValueError, match="X has 4 features"):
+        fitted.partial_fit(digits[:, :4])
+    with pytest.raises(ValueError, match="NaN"):
+        fitted.partial_fit(np.full((3, 64), np.nan))
+    assert all(vars(fitted)[name] is before[name] for name in before)
+    with pytest.raises(ValueError, match="n_components=3 must be between"):
+        small_network().partial_fit(digits[:2])
+    fitted.partial_fit(digits[:1])  # later batches may be small
+
+
+def test_divergence_keeps_the_weights_before(digits):
+    fitted = small_network(optimizer="sgd", learning_rate=1e12)
+    with pytest.warns(ConvergenceWarning, match="stopped being finite"):
+        stream(fitted, digits[:600])
+    assert np.isfinite(fitted.transform(digits)).all()
+
+
+def test_without_a_path_for_pca(digits):
+    fitted = stream(small_network(skip_connections=None), digits, passes=10)
+    assert fitted.score(digits) > 0.4
