@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import gen_batches
 
 _ELEMENTS = 2**21
 _FEWEST_ROWS, _MOST_ROWS = 128, 2**15
@@ -17,6 +16,16 @@ _ALIGNMENT = 64
 """Bytes: from such an address a CPU backend computes on an array in place."""
 
 
+def slices(n_rows: int, size: int) -> Iterator[slice]:
+    """Yield slices of ``size`` rows, the last one of what is left.
+
+    As scikit-learn's `gen_batches`, whose check of its arguments takes longer than to
+    encode a row.
+    """
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
 def chunk_rows(n_features: int) -> int:
     """Return how many rows a chunk has: a power of two of about two million values."""
     rows = 2 ** int(np.log2(_ELEMENTS / n_features))
@@ -25,12 +34,12 @@ def chunk_rows(n_features: int) -> int:
 
 def chunks(X) -> Iterator[slice]:
     """Yield slices that cover the rows of ``X``."""
-    return gen_batches(X.shape[0], chunk_rows(X.shape[1]))
+    return slices(X.shape[0], chunk_rows(X.shape[1]))
 
 
 def cached_chunks(X) -> Iterator[slice]:
     """Yield slices so short that what is computed of them stays in a core's cache."""
-    return gen_batches(X.shape[0], max(_CACHED_ELEMENTS // X.shape[1], 1))
+    return slices(X.shape[0], max(_CACHED_ELEMENTS // X.shape[1], 1))
 
 
 def dense(rows) -> np.ndarray:

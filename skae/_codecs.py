@@ -163,24 +163,30 @@ class NetworkCodec:
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of the rows of ``X``: not finite where a row is not."""
-        shift = self.scaling.remainder(X.dtype)
-        arrays = self._encoder_arrays._replace(shift=shift)
+        arrays = self._encoder_arrays._replace(shift=self._shifts[X.dtype.char])
         codes = np.empty((X.shape[0], self.spec.n_components), X.dtype)
-        for chunk in chunks(X):
-            rows = self.scaling.centre(dense(X[chunk]))
-            codes[chunk] = self._program.encode(arrays, rows)
-            # A layer that saturates would hide an infinite value.
-            if not np.isfinite(rows.sum()):
-                codes[chunk][~np.isfinite(rows).all(axis=1)] = np.nan
+        parts = list(self._program.blocks(X.shape[0]))
+        blocks = (self._centred(X[part]) for part in parts)
+        encoded = self._program.encode(arrays, blocks)
+        for part, block in zip(parts, encoded, strict=True):
+            codes[part] = block
         return codes
+
+    def _centred(self, X) -> np.ndarray:
+        rows = self.scaling.centre(dense(X))
+        # A layer that saturates would hide an infinite value.
+        if not np.isfinite(rows.sum()):
+            rows[~np.isfinite(rows).all(axis=1)] = np.nan
+        return rows
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that the codes stand for."""
         X = np.empty((len(codes), self.spec.n_features), codes.dtype)
-        for chunk in chunks(X):
-            inner = codes[chunk].astype(np.float32)
-            rows = self._program.decode(self._decoder_arrays, inner)
-            X[chunk] = self.scaling.invert(rows)
+        parts = list(self._program.blocks(len(codes)))
+        blocks = (codes[part].astype(np.float32) for part in parts)
+        decoded = self._program.decode(self._decoder_arrays, blocks)
+        for part, block in zip(parts, decoded, strict=True):
+            X[part] = self.scaling.invert(block)
         return X
 
     def keras_encoder(self) -> Any:
@@ -213,10 +219,17 @@ class NetworkCodec:
     def _encoder_arrays(self) -> Any:
         from ._training import EncoderArrays
 
-        unit = np.float32(self.scaling.unit)
+        factor = np.float32(1 / self.scaling.unit)
         basis = self.basis
-        arrays = (self.weights["encoder"], None, unit, basis.offset, basis.matrix)
+        arrays = (self.weights["encoder"], None, factor, basis.offset, basis.matrix)
         return self._program.place(EncoderArrays(*arrays))
+
+    @functools.cached_property
+    def _shifts(self) -> dict[str, Any]:
+        return {
+            dtype: self._program.place(self.scaling.remainder(np.dtype(dtype)))
+            for dtype in "fd"
+        }
 
     @functools.cached_property
     def _decoder_arrays(self) -> Any:

@@ -19,6 +19,9 @@ _EXACT_COST = 2e9
 _EXACT_SIZE = 1e7
 """Values up to which they may be copied for that, 80 MB."""
 
+_TALL = 10
+"""Rows for each feature from which on the covariance is as good, and faster."""
+
 _WIDE = 4000
 """Features from which on their covariance is not made but only applied."""
 
@@ -50,9 +53,10 @@ class PrincipalAxes:
     ) -> PrincipalAxes:
         """Decompose the rows of ``X``, in float64 whatever their dtype.
 
-        Small data are handed to scikit-learn, centred; larger ones are read chunk by
-        chunk for the eigenvectors of their covariance, which is centred before it is
-        summed: centred afterwards, little of it would be left far from the origin.
+        Small data are handed to scikit-learn, centred. Of larger ones, and of tall ones
+        as by scikit-learn itself, the covariance is decomposed, read chunk by chunk. It
+        is centred before it is summed: afterwards, little of it would be left far from
+        the origin.
 
         Raises
         ------
@@ -61,7 +65,8 @@ class PrincipalAxes:
         """
         n_samples, n_features = X.shape
         size = n_samples * n_features
-        if size <= _EXACT_SIZE and size * min(X.shape) <= _EXACT_COST:
+        is_small = size <= _EXACT_SIZE and size * min(X.shape) <= _EXACT_COST
+        if is_small and n_samples < _TALL * n_features:
             return cls._exact(dense(X) - scaling.mean, n_components)
         if n_features <= _WIDE:
             spectrum, axes = np.linalg.eigh(_covariance(X, scaling.mean))
@@ -75,7 +80,8 @@ class PrincipalAxes:
         components = svd_flip(None, axes.T[::-1], u_based_decision=False)[1]
         ratio = spectrum / total if total > 0 else np.zeros_like(spectrum)
         k = min(_enough(ratio, n_components), *X.shape)
-        return cls(components[:k], spectrum[:k], ratio[:k])
+        # In the order in which a pickle brings it back: products depend on it.
+        return cls(np.ascontiguousarray(components[:k]), spectrum[:k], ratio[:k])
 
     @classmethod
     def _exact(cls, centred: np.ndarray, n_components) -> PrincipalAxes:

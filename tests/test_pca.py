@@ -11,7 +11,7 @@ from skae._scaling import Scaling
 
 rng = np.random.default_rng(0)
 X = (
-    rng.normal(size=(300, 20))
+    rng.normal(size=(150, 20))
     @ rng.normal(size=(20, 20))
     * (rng.uniform(size=20) < 0.8)
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class Networks:
             *variables, codes, training=training, return_losses=True
         )
 
-    @property
+    @functools.cached_property
     def mixes_rows(self) -> bool:
         """Whether a row's output in training depends on the rest of its batch.
 

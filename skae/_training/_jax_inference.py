@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from sklearn.utils import gen_batches
 
-from .._chunks import aligned_empty, chunk_rows
+from .._chunks import aligned_empty, chunk_rows, slices
 from .._networks import Networks, build_networks
 from .._spec import NetworkSpec
 
-FEW, MANY = 8, 1024
+FEW, MANY = 8, 512
 """Rows in a compiled call: two sizes, so that no number of rows compiles anew.
 
 A row's result does not depend on the rows around it, and in calls of more than ``FEW``
 rows not even its last bit does, since all go through one compiled shape. Products of
-``FEW`` rows, for which one row need not wait for a thousand, add up in another order.
+``FEW`` rows, for which one row need not wait for hundreds, add up in another order.
 """
+
+AHEAD = 4
+"""Blocks under way before the first is waited for."""
 
 
 class EncoderArrays(NamedTuple):
     """What encoding takes, as arrays.
 
-    Codes are ``(network((rows - shift) / unit) - offset) @ matrix``.
+    Codes are ``(network((rows - shift) * factor) - offset) @ matrix``.
     """
 
     variables: Any
     shift: Any
-    unit: Any
+    factor: Any
     offset: Any
     matrix: Any
 
@@ -57,18 +62,24 @@ class InferenceProgram:
         """Return the arrays on the device, to be used in many calls."""
         return jax.device_put(arrays)
 
-    def encode(self, arrays: EncoderArrays, rows: np.ndarray) -> np.ndarray:
-        """Return the codes of float32 rows, as float32."""
-        width = self._spec.n_components
-        return self._in_blocks(self._compiled_encode, arrays, rows, width)
+    def blocks(self, n_rows: int) -> Iterator[slice]:
+        """Yield the slices in which ``encode`` and ``decode`` want so many rows."""
+        return slices(n_rows, FEW if n_rows <= FEW else self._many)
 
-    def decode(self, arrays: DecoderArrays, codes: np.ndarray) -> np.ndarray:
-        """Return the network's rows for float32 codes, as float32."""
-        width = self._spec.n_features
-        return self._in_blocks(self._compiled_decode, arrays, codes, width)
+    def encode(
+        self, arrays: EncoderArrays, blocks: Iterable[np.ndarray]
+    ) -> Iterator[np.ndarray]:
+        """Yield the codes of blocks of float32 rows, as float32."""
+        return self._each(partial(self._compiled_encode, arrays), blocks)
+
+    def decode(
+        self, arrays: DecoderArrays, blocks: Iterable[np.ndarray]
+    ) -> Iterator[np.ndarray]:
+        """Yield the network's rows for blocks of float32 codes, as float32."""
+        return self._each(partial(self._compiled_decode, arrays), blocks)
 
     def _encode_block(self, arrays: EncoderArrays, rows):
-        scaled = (rows - arrays.shift) / arrays.unit
+        scaled = (rows - arrays.shift) * arrays.factor
         codes, _, _ = self.networks.encode(arrays.variables, scaled)
         return (codes - arrays.offset) @ arrays.matrix
 
@@ -77,15 +88,22 @@ class InferenceProgram:
         rows, _, _ = self.networks.decode(arrays.variables, inner)
         return rows
 
-    def _in_blocks(self, compiled, arrays, rows: np.ndarray, width: int) -> np.ndarray:
-        size = FEW if len(rows) <= FEW else self._many
-        blocks = list(gen_batches(len(rows), size))
-        # All are under way before the first is waited for.
-        outputs = [compiled(arrays, _filled(rows[block], size)) for block in blocks]
-        result = np.empty((len(rows), width), np.float32)
-        for block, output in zip(blocks, outputs, strict=True):
-            result[block] = np.asarray(output)[: block.stop - block.start]
-        return result
+    def _each(self, compiled, blocks) -> Iterator[np.ndarray]:
+        under_way: deque[tuple[int, Any]] = deque()
+        size = 0
+        for block in blocks:
+            # Only a call of few rows begins with so short a block.
+            size = size or (FEW if len(block) <= FEW else self._many)
+            under_way.append((len(block), compiled(_filled(block, size))))
+            # The next block is made ready while the device computes.
+            if len(under_way) > AHEAD:
+                yield _fetched(*under_way.popleft())
+        while under_way:
+            yield _fetched(*under_way.popleft())
+
+
+def _fetched(n_rows: int, output: Any) -> np.ndarray:
+    return np.asarray(output)[:n_rows]
 
 
 def _filled(rows: np.ndarray, size: int) -> np.ndarray:
