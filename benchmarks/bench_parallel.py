@@ -1,7 +1,7 @@
 """
 Grid searches on one core, in processes and in threads: time, and the same results.
 
-Digits, default network, 24 candidates by 3 folds, 60 epochs without early stopping.
+Digits, default network, 12 candidates by 3 folds, 40 epochs without early stopping.
 The workers of the first process search start cold, as they do for users. Then short
 searches in a row, to see that none hangs.
 
@@ -46,7 +46,7 @@ if __name__ == "__main__":
         ("threading", options.jobs),
     ):
         time = seconds(
-            lambda b=backend, j=jobs: scores.update({(b, j): search(b, j, 24, 60)})
+            lambda b=backend, j=jobs: scores.update({(b, j): search(b, j, 12, 40)})
         )
         same = np.array_equal(scores[backend, jobs], scores["loky", 1])
         print(f"{backend:10}{jobs} jobs{time:8.2f} s, same scores: {same}", flush=True)

@@ -188,7 +188,7 @@ def train_once(program: TrainingProgram, state, task: Task, rate: float, rng):
 
 def _epoch(program, state, task: Task, rates: np.ndarray, rng):
     """Return the state after one pass over the training rows, and their mean loss."""
-    sums = []
+    total, latest = 0.0, np.zeros(1)
     seed = rng.randint(2**32, dtype=np.uint32)
     blocks = task.feed.shuffled(task.split.train, rng)
     if program.networks.mixes_rows:
@@ -196,7 +196,7 @@ def _epoch(program, state, task: Task, rates: np.ndarray, rng):
     for block in blocks:
         due = np.resize(rates[block.first :], block.order.shape[1])
         state, losses = program.train(state, block, due, seed, task.strengths)
-        # Not yet fetched: the next block is read while the device computes.
-        sums.append(losses)
-    total = sum(float(np.asarray(losses)[-1]) for losses in sums)
+        # Fetched one late: a block is read while the device computes the one before.
+        total, latest = total + float(np.asarray(latest)[-1]), losses
+    total += float(np.asarray(latest)[-1])
     return state, total / len(task.split.train[-1])
