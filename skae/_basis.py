@@ -27,6 +27,9 @@ class Moments:
 
     products : ndarray of shape (n_components, n_features), float64
         Sum of the products of codes with rows.
+
+    row_squares : float
+        Sum of the squares of all values of the rows.
     """
 
     count: int
@@ -34,12 +37,13 @@ class Moments:
     rows: np.ndarray
     squares: np.ndarray
     products: np.ndarray
+    row_squares: float
 
     @classmethod
     def zero(cls, n_components: int, n_features: int) -> Moments:
         """Return the sums over no rows."""
         k, d = n_components, n_features
-        return cls(0, np.zeros(k), np.zeros(d), np.zeros((k, k)), np.zeros((k, d)))
+        return cls(0, np.zeros(k), np.zeros(d), np.zeros((k, k)), np.zeros((k, d)), 0.0)
 
     def with_rows(self, codes: np.ndarray, rows: np.ndarray) -> Moments:
         """Return the sums with more rows, given with their codes."""
@@ -50,6 +54,7 @@ class Moments:
             self.rows + rows.sum(axis=0),
             self.squares + codes.T @ codes,
             self.products + codes.T @ rows,
+            self.row_squares + float(np.vdot(rows, rows)),
         )
 
     @property
@@ -62,6 +67,11 @@ class Moments:
         """Covariance of the codes, (n_components, n_components)."""
         scatter = self.squares - np.outer(self.codes, self.mean)
         return scatter / max(self.count - 1, 1)
+
+    @property
+    def row_scatter(self) -> float:
+        """Sum of the squared distances of the rows from their mean."""
+        return self.row_squares - float(self.rows @ self.rows) / self.count
 
     @property
     def covariance_with_rows(self) -> np.ndarray:

@@ -187,6 +187,8 @@ class CodecTransformer(
     def _check_finite(self, data) -> None:
         values = data.data if issparse(data) else data
         assert_all_finite(values, estimator_name=type(self).__name__, input_name="X")
+        if values.dtype == np.float32:
+            return
         largest = max(values.max(initial=0), -values.min(initial=0))
         if largest > np.finfo(np.float32).max:
             raise ValueError(

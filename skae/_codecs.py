@@ -144,7 +144,7 @@ class NetworkCodec:
             Variances of its codes.
 
         explained : float
-            Share of the training variance that the codes explain.
+            Share of the variance of ``X`` that the codes explain.
         """
         moments = Moments.zero(self.spec.n_components, self.spec.n_features)
         error = 0.0
@@ -156,18 +156,21 @@ class NetworkCodec:
             moments = moments.with_rows(
                 codes / self.scaling.scale, rows - self.scaling.mean
             )
-        scale = self.scaling.scale
-        basis, variances = Basis.canonical(moments, scale, rotate=rotate, whiten=whiten)
-        total = scale**2 * X.shape[0] * X.shape[1]
-        return replace(self, basis=basis), variances, 1 - error / total
+        basis, variances = Basis.canonical(
+            moments, self.scaling.scale, rotate=rotate, whiten=whiten
+        )
+        total = moments.row_scatter
+        explained = 1 - error / total if total > 0 else float(error == 0)
+        return replace(self, basis=basis), variances, explained
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of the rows of ``X``: not finite where a row is not."""
+        program = self._program()
         arrays = self._encoder_arrays._replace(shift=self._shifts[X.dtype.char])
         codes = np.empty((X.shape[0], self.spec.n_components), X.dtype)
-        parts = list(self._program.blocks(X.shape[0]))
+        parts = list(program.blocks(X.shape[0]))
         blocks = (self._centred(X[part]) for part in parts)
-        encoded = self._program.encode(arrays, blocks)
+        encoded = program.encode(arrays, blocks)
         for part, block in zip(parts, encoded, strict=True):
             codes[part] = block
         return codes
@@ -181,10 +184,11 @@ class NetworkCodec:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that the codes stand for."""
+        program = self._program()
         X = np.empty((len(codes), self.spec.n_features), codes.dtype)
-        parts = list(self._program.blocks(len(codes)))
+        parts = list(program.blocks(len(codes)))
         blocks = (codes[part].astype(np.float32) for part in parts)
-        decoded = self._program.decode(self._decoder_arrays, blocks)
+        decoded = program.decode(self._decoder_arrays, blocks)
         for part, block in zip(parts, decoded, strict=True):
             X[part] = self.scaling.invert(block)
         return X
@@ -209,8 +213,8 @@ class NetworkCodec:
         # What lies on the device is no part of the codec.
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    @functools.cached_property
     def _program(self) -> Any:
+        # Not kept: estimators would hold on to programs that the cache let go.
         from ._training import inference_program
 
         return inference_program(self.spec)
@@ -222,12 +226,12 @@ class NetworkCodec:
         factor = np.float32(1 / self.scaling.unit)
         basis = self.basis
         arrays = (self.weights["encoder"], None, factor, basis.offset, basis.matrix)
-        return self._program.place(EncoderArrays(*arrays))
+        return self._program().place(EncoderArrays(*arrays))
 
     @functools.cached_property
     def _shifts(self) -> dict[str, Any]:
         return {
-            dtype: self._program.place(self.scaling.remainder(np.dtype(dtype)))
+            dtype: self._program().place(self.scaling.remainder(np.dtype(dtype)))
             for dtype in "fd"
         }
 
@@ -236,4 +240,4 @@ class NetworkCodec:
         from ._training import DecoderArrays
 
         arrays = (self.weights["decoder"], self.basis.offset, self.basis.inverse)
-        return self._program.place(DecoderArrays(*arrays))
+        return self._program().place(DecoderArrays(*arrays))

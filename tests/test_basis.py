@@ -42,6 +42,12 @@ def test_canonical_codes(rotate, whiten, scale):
         )
 
 
+def test_moments_of_the_rows():
+    moments = moments_of(CODES)
+    assert moments.row_scatter == pytest.approx(ROWS.var(axis=0).sum() * len(ROWS))
+    np.testing.assert_allclose(moments.covariance, np.cov(CODES.T))
+
+
 def test_constant_codes_stay_finite():
     codes = np.column_stack([CODES[:, 0], np.full(500, 3.0)])
     basis, variances = Basis.canonical(moments_of(codes), 1.0, rotate=True, whiten=True)

@@ -84,11 +84,11 @@ def test_fused_loop_equals_a_loop_by_hand(digits):
         side: (
             [
                 rng.normal(scale=0.2, size=variable.shape).astype(np.float32)
-                for variable in network.trainable_variables
+                for variable in getattr(program.networks, side).trainable_variables
             ],
             [],
         )
-        for side, network in vars(program.networks).items()
+        for side in ("encoder", "decoder")
     }
     layers = [
         f"{layer.name}/{variable.name}"

@@ -54,6 +54,9 @@ def test_a_network_that_learns_takes_over(digits):
     codes = fitted.transform(X[-100:])
     correlations = np.corrcoef(codes.T) - np.eye(3)
     assert np.abs(correlations).max() < 1e-3  # canonical on the newest batch
+    assert fitted.explained_variance_ratio_.sum() == pytest.approx(
+        fitted.score(X[-100:]), abs=1e-6
+    )
 
 
 def test_noise_stays_with_incremental_pca():

@@ -73,7 +73,7 @@ class Recipe:
     def task(
         self,
         program: TrainingProgram,
-        X: np.ndarray,
+        X,
         scaling: Scaling,
         rng: np.random.RandomState,
         holds_out: bool,
@@ -98,7 +98,7 @@ class Recipe:
         """Return the smallest and the largest value, if it is these that damage."""
         if self.objective.corruption != "salt_and_pepper":
             return np.float32(0), np.float32(0)
-        scaled = (scaling.apply(dense(X[rows])) for rows in chunks(X))
+        scaled = (scaling.apply_for_training(dense(X[rows])) for rows in chunks(X))
         extremes = np.array([(rows.min(), rows.max()) for rows in scaled])
         return extremes[:, 0].min(), extremes[:, 1].max()
 
