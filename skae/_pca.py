@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.decomposition import PCA
@@ -61,20 +62,32 @@ class PrincipalAxes:
         Raises
         ------
         ValueError
-            If ``n_components`` asks for all axes of very wide data.
+            If all axes are asked for, or a share of the variance, for which all have
+            to be known, and there are thousands of both rows and features.
         """
         n_samples, n_features = X.shape
         size = n_samples * n_features
         is_small = size <= _EXACT_SIZE and size * min(X.shape) <= _EXACT_COST
-        if is_small and n_samples < _TALL * n_features:
+        is_tall = n_samples >= _TALL * n_features
+        is_wide = n_features > _WIDE
+        part = _part(n_components, min(X.shape))
+        has_few_rows = is_wide and part is None and n_samples <= _WIDE
+        if (is_small and not is_tall) or has_few_rows:
             return cls._exact(dense(X) - scaling.mean, n_components)
-        if n_features <= _WIDE:
-            spectrum, axes = np.linalg.eigh(_covariance(X, scaling.mean))
-        else:
-            k = _number_of_axes(n_components, X.shape)
-            operator = _covariance_operator(X, scaling.mean)
+        if not is_wide:
+            largest = None if part is None else [n_features - part, n_features - 1]
+            scatter = _scatter(X, scaling.mean)
+            spectrum, axes = eigh(scatter, subset_by_index=largest)
+        elif part is not None:
+            operator = _scatter_operator(X, scaling.mean)
             start = rng.uniform(-1, 1, size=n_features)
-            spectrum, axes = eigsh(operator, k, v0=start)
+            spectrum, axes = eigsh(operator, part, v0=start)
+        else:
+            raise ValueError(
+                f"n_components={n_components} must be an integer below {min(X.shape)} "
+                f"for data of shape {X.shape}: not all of their principal components "
+                "can be computed."
+            )
         spectrum = np.maximum(spectrum[::-1], 0) / (n_samples - 1)
         total = variances(X, scaling.mean).sum() * n_samples / (n_samples - 1)
         components = svd_flip(None, axes.T[::-1], u_based_decision=False)[1]
@@ -108,17 +121,14 @@ def _enough(ratio: np.ndarray, n_components: float | None) -> int:
     return int(n_components)
 
 
-def _number_of_axes(n_components: float | None, shape: tuple[int, int]) -> int:
-    if n_components is None or n_components < 1 or n_components >= min(shape):
-        raise ValueError(
-            f"n_components={n_components} must be an integer below "
-            f"min(n_samples, n_features)={min(shape)} for data as large as {shape}: "
-            "not all of their principal components can be computed."
-        )
+def _part(n_components: float | None, limit: int) -> int | None:
+    """Return the number of axes if that is what is asked for, and not all of them."""
+    if n_components is None or not 1 <= n_components < limit:
+        return None
     return int(n_components)
 
 
-def _covariance(X, mean: np.ndarray) -> np.ndarray:
+def _scatter(X, mean: np.ndarray) -> np.ndarray:
     """Return the scatter matrix of the rows, (n_features, n_features)."""
     total = np.zeros((X.shape[1], X.shape[1]))
     for chunk in chunks(X):
@@ -127,7 +137,7 @@ def _covariance(X, mean: np.ndarray) -> np.ndarray:
     return total
 
 
-def _covariance_operator(X, mean: np.ndarray) -> LinearOperator:
+def _scatter_operator(X, mean: np.ndarray) -> LinearOperator:
     """Return the same as a function of vectors, for data too wide to write it down."""
     if issparse(X):
         rows = X.astype(np.float64)

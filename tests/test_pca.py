@@ -64,6 +64,17 @@ def test_all_axes_of_very_wide_data_are_refused(n_components, monkeypatch):
         axes("operator", X, n_components, monkeypatch)
 
 
+@pytest.mark.parametrize("n_components", [0.5, None, 30])
+def test_all_axes_of_a_few_wide_rows(n_components, monkeypatch):
+    wide = np.random.default_rng(1).normal(size=(30, 5000))
+    found = axes("covariance", wide, n_components, monkeypatch)
+    pca = PCA(n_components, svd_solver="full").fit(wide)
+    assert found.n_components == pca.n_components_
+    np.testing.assert_allclose(
+        found.explained_variance[:5], pca.explained_variance_[:5]
+    )
+
+
 @pytest.mark.parametrize("way", ["exact", "covariance"])
 def test_constant_rows(way, monkeypatch):
     found = axes(way, np.full((30, 4), 3.0), 2, monkeypatch)
