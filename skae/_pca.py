@@ -74,7 +74,9 @@ class PrincipalAxes:
         has_few_rows = is_wide and part is None and n_samples <= _WIDE
         if (is_small and not is_tall) or has_few_rows:
             return cls._exact(dense(X) - scaling.mean, n_components)
-        if not is_wide:
+        if part is not None and n_samples < n_features and n_samples <= _WIDE:
+            spectrum, axes = _largest_of_few_rows(X, scaling.mean, part)
+        elif not is_wide:
             largest = None if part is None else [n_features - part, n_features - 1]
             scatter = _scatter(X, scaling.mean)
             spectrum, axes = eigh(scatter, subset_by_index=largest)
@@ -126,6 +128,27 @@ def _part(n_components: float | None, limit: int) -> int | None:
     if n_components is None or not 1 <= n_components < limit:
         return None
     return int(n_components)
+
+
+def _largest_of_few_rows(X, mean: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest eigenvalues of the scatter matrix, ascending, and their axes.
+
+    Of fewer rows than features the matrix of their products, (n_samples, n_samples),
+    has the same eigenvalues, and the axes are what its eigenvectors make of the rows.
+    """
+    n_samples = X.shape[0]
+    products = np.empty((n_samples, n_samples))
+    parts = list(chunks(X))
+    for number, part in enumerate(parts):
+        rows = dense(X[part]) - mean
+        for other in parts[: number + 1]:
+            products[part, other] = rows @ (dense(X[other]) - mean).T
+            products[other, part] = products[part, other].T
+    largest = [n_samples - k, n_samples - 1]
+    spectrum, vectors = eigh(products, subset_by_index=largest)
+    axes = sum((dense(X[part]) - mean).T @ vectors[part] for part in parts)
+    # Where the variance is all rounding the axes are any, but orthonormal.
+    return spectrum, np.linalg.qr(axes[:, ::-1])[0][:, ::-1]
 
 
 def _scatter(X, mean: np.ndarray) -> np.ndarray:

@@ -75,6 +75,20 @@ def test_all_axes_of_a_few_wide_rows(n_components, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_some_axes_of_a_few_wide_rows(kind, monkeypatch):
+    wide = np.random.default_rng(1).normal(size=(30, 200)) + 3
+    wide[20:] = wide[:10]  # 19 axes vary
+    found = axes("covariance", kind(wide), 22, monkeypatch)
+    pca = PCA(22, svd_solver="full").fit(wide)
+    np.testing.assert_allclose(
+        found.explained_variance, pca.explained_variance_, atol=1e-9
+    )
+    np.testing.assert_allclose(found.components[:19], pca.components_[:19], atol=1e-9)
+    gram = found.components @ found.components.T
+    np.testing.assert_allclose(gram, np.eye(22), atol=1e-9)
+
+
 @pytest.mark.parametrize("way", ["exact", "covariance"])
 def test_constant_rows(way, monkeypatch):
     found = axes(way, np.full((30, 4), 3.0), 2, monkeypatch)
