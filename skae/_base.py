@@ -63,7 +63,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. Of a memory map or a sparse matrix no copy is made.
+            Training data. Of a memory map or a CSR matrix no copy is made.
 
         y : None
             Ignored, here for the conventions of scikit-learn.
