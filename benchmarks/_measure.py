@@ -1,6 +1,8 @@
 """Data and clocks that the benchmarks share."""
 
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -35,6 +37,12 @@ def in_turn(contenders, rounds, calls=1):
                 function()
             times[name].extend(seconds(function) for _ in range(calls))
     return {name: statistics.median(found) for name, found in times.items()}
+
+
+def each_in_a_process(cases):
+    """Run the calling script once for each case, with ``--case`` added."""
+    for case in cases:
+        subprocess.run([sys.executable, *sys.argv, "--case", case], check=True)
 
 
 class PeakMemory:

@@ -9,13 +9,12 @@ map reads into the page cache is the system's. Linux only.
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from _measure import PeakMemory, images, seconds
+from _measure import PeakMemory, each_in_a_process, images, seconds
 from scipy import sparse
 
 from skae import AutoencoderTransformer
@@ -81,5 +80,4 @@ if __name__ == "__main__":
         measure(options.case, options.gigabytes)
         sys.exit()
     print(f"{'':50}{'fit: peak growth, time':>22}{'transform':>22}", flush=True)
-    for case in CASES:
-        subprocess.run([sys.executable, *sys.argv, "--case", case], check=True)
+    each_in_a_process(CASES)

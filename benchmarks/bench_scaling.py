@@ -8,11 +8,10 @@ its own; the growth of memory is that of the first fit. Medians.
 """
 
 import argparse
-import subprocess
 import sys
 
 import numpy as np
-from _measure import PeakMemory, in_turn
+from _measure import PeakMemory, each_in_a_process, in_turn
 
 from skae import AutoencoderTransformer
 
@@ -51,5 +50,4 @@ if __name__ == "__main__":
     if options.case:
         measure(options.case, options.rounds)
         sys.exit()
-    for case in CASES:
-        subprocess.run([sys.executable, *sys.argv, "--case", case], check=True)
+    each_in_a_process(CASES)

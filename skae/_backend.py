@@ -38,6 +38,7 @@ if keras.backend.backend() != "jax":
         "imported, or leave it unset and import Keras after skae's first fit."
     )
 
+# Not before Keras is known to run on it.
 import jax  # noqa: E402
 
 # joblib and Dask tell their worker processes how many threads are theirs in OpenMP's

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .._chunks import aligned_empty, chunks, dense
+from .._chunks import aligned_empty, chunk_rows, chunks, dense, slices
 from .._scaling import Scaling
 
 RESIDENT_BYTES = 2**28
@@ -95,10 +95,8 @@ class Resident:
     def of(cls, X, scaling: Scaling, batch_size: int, place: Callable) -> Resident:
         """Scale the rows of ``X`` and place them on the device."""
         n_batches = _capacity(X.shape[0], batch_size)
-        rows = aligned_empty((n_batches * batch_size, X.shape[1]))
-        for chunk in chunks(X):
-            rows[chunk] = scaling.apply_for_training(dense(X[chunk]))
-        rows[X.shape[0] :] = 0
+        shape = n_batches * batch_size, X.shape[1]
+        rows = _scaled((X[chunk] for chunk in chunks(X)), scaling, shape)
         return cls(place(rows), batch_size, n_batches)
 
     def in_order(self, models: list[np.ndarray]) -> Iterator[Block]:
@@ -178,11 +176,9 @@ class Streamed:
             yield start // self.batch_size, rows[start : start + size]
 
     def _block(self, first: int, part: np.ndarray, order: np.ndarray) -> Block:
-        capacity = self.n_batches * self.batch_size
-        rows = aligned_empty((capacity, self.X.shape[1]))
-        for chunk in chunks(rows[: len(part)]):
-            rows[chunk] = self.scaling.apply_for_training(dense(self.X[part[chunk]]))
-        rows[len(part) :] = 0
+        shape = self.n_batches * self.batch_size, self.X.shape[1]
+        taken = slices(len(part), chunk_rows(self.X.shape[1]))
+        rows = _scaled((self.X[part[some]] for some in taken), self.scaling, shape)
         batches = _fold(order, self.n_batches, self.batch_size)
         n_rows = np.array([len(part)], np.int32)
         return Block(self.place(rows), batches[None], n_rows, first)
@@ -206,6 +202,16 @@ def _capacity(n_rows: int, batch_size: int) -> int:
     """
     step = 2 ** max(int(np.log2(n_rows)) - 3, 0)
     return -(-(-(-n_rows // step) * step) // batch_size)
+
+
+def _scaled(portions, scaling: Scaling, shape: tuple[int, int]) -> np.ndarray:
+    """Return portions of rows in the network's units, filled up with zeros."""
+    rows, stop = aligned_empty(shape), 0
+    for portion in portions:
+        start, stop = stop, stop + portion.shape[0]
+        rows[start:stop] = scaling.apply_for_training(dense(portion))
+    rows[stop:] = 0
+    return rows
 
 
 def _fold(rows: np.ndarray, n_batches: int, batch_size: int) -> np.ndarray:
