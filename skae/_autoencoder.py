@@ -73,14 +73,16 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto" is the power of two nearest to ``n_samples / 40``, from
-        32 to 256.
+        32 to 512.
 
-    max_iter : int, default=100
+    max_iter : int, default=60
         Most epochs.
 
     alpha : float, default=1e-5
-        Strength of the L2 penalty :math:`\frac{\alpha}{2} \sum_l \lVert W_l \rVert^2`
-        on the kernels of the nonlinear path: the larger, the closer to PCA.
+        Strength of the L2 penalty
+        :math:`\frac{\alpha}{2} u \sum_l \lVert W_l \rVert^2` on the kernels of the
+        nonlinear path, where :math:`u` is the share of the variance that PCA leaves
+        unexplained (1 without a path that holds PCA): the larger, the closer to PCA.
 
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in training.
@@ -258,7 +260,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         optimizer="adam",
         learning_rate=None,
         batch_size="auto",
-        max_iter=100,
+        max_iter=60,
         alpha=1e-5,
         dropout=0.0,
         corruption=None,

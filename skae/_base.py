@@ -97,10 +97,12 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         scaling = Scaling.fit(data)
         axes = self._principal_axes(data, scaling, rng)
         spec = self._network_spec(data.shape[1], self._code_width(data, axes))
+        axes = axes if spec.starts_at_pca else None
 
         program = recipe.program(spec)
         baseline = program.initial_weights(axes, rng)
-        task = recipe.task(program, data, scaling, rng, self.early_stopping)
+        left = 1.0 if axes is None else axes.unexplained
+        task = recipe.task(program, data, scaling, rng, left, self.early_stopping)
         schedule = recipe.schedule(spec, task)
 
         codec = functools.partial(NetworkCodec.plain, spec, scaling)
@@ -110,7 +112,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
 
         if improves_on(program, baseline, result, task):
             self._keep_network(codec(result.weights), data)
-        elif spec.starts_at_pca and axes is not None:
+        elif axes is not None:
             self._keep_pca(axes, scaling.mean, scaling.scale)
         else:
             self._keep_network(codec(baseline), data)

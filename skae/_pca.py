@@ -44,6 +44,11 @@ class PrincipalAxes:
     explained_variance: np.ndarray
     explained_variance_ratio: np.ndarray
 
+    @property
+    def unexplained(self) -> float:
+        """Share of the variance that is off the axes."""
+        return max(1 - float(self.explained_variance_ratio.sum()), 0.0)
+
     @classmethod
     def fit(
         cls,

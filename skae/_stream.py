@@ -81,7 +81,8 @@ class Stream:
         if recipe.is_solved_by_pca(self.spec):
             return replace(self, pca=pca)
         program = recipe.program(self.spec)
-        task = recipe.task(program, X, self.scaling, rng, holds_out=False)
+        left = 1.0 if pca is None else replace(self, pca=pca).axes.unexplained
+        task = recipe.task(program, X, self.scaling, rng, left, holds_out=False)
         state, loss = train_once(program, self.state, task, recipe.learning_rate, rng)
         if not np.isfinite(loss):
             state = self.state

@@ -76,15 +76,21 @@ class Recipe:
         X,
         scaling: Scaling,
         rng: np.random.RandomState,
+        unexplained: float,
         holds_out: bool,
     ) -> Task:
-        """Split the rows and make them ready for the device."""
+        """Split the rows and make them ready for the device.
+
+        The weight penalty is relative to the share of the variance that PCA leaves
+        ``unexplained``: a penalty on the scale of the whole variance would drown what
+        there is to gain where PCA leaves little.
+        """
         fraction = self.parameters["validation_fraction"] if holds_out else 0.0
         split = Split.draw(X.shape[0], fraction, rng)
         batch_size = self._batch_size(X.shape[0])
         low, high = self._extremes(X, scaling)
         strengths = Strengths(
-            np.float32(self.parameters["alpha"]),
+            np.float32(self.parameters["alpha"] * unexplained),
             np.float32(self.parameters["sparsity"]),
             np.float32(self.parameters["corruption_level"]),
             scaling.apply(np.zeros_like(scaling.mean)),
@@ -138,4 +144,4 @@ class Recipe:
         if self.parameters["batch_size"] != "auto":
             return self.parameters["batch_size"]
         # About forty steps an epoch, in powers of two so that folds share a program.
-        return int(np.clip(2 ** np.round(np.log2(n_samples / 40)), 32, 256))
+        return int(np.clip(2 ** np.round(np.log2(n_samples / 40)), 32, 512))

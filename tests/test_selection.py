@@ -1,0 +1,45 @@
+"""When a gain counts as one."""
+
+import numpy as np
+import pytest
+
+from skae import AutoencoderTransformer
+from skae._training import is_gain
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        ([0.0] * 50, False),
+        ([0.1] * 50, True),
+        ([-0.1] * 50, False),
+        ([0.1], False),
+        # A few rows that gain much do not decide for those that lose a little.
+        ([100.0] * 20 + [-0.1] * 30, False),
+        # Nor many that gain a little for those that lose as much in all.
+        ([0.1] * 49 + [-4.9], False),
+        # Nearly all gain, while one that loses makes the average uncertain.
+        ([0.1] * 199 + [-8.0], False),
+    ],
+    ids=["none", "all", "loss", "single", "few", "balanced", "outlier"],
+)
+def test_what_is_a_gain(gains, expected):
+    assert is_gain(np.array(gains)) is expected
+
+
+@pytest.mark.parametrize("tail", [2.1, 30.0], ids=["heavy", "normal"])
+def test_noise_is_rarely_a_gain(tail):
+    noise = np.random.default_rng(0).standard_t(tail, size=(2000, 60))
+    assert np.mean([is_gain(gains) for gains in noise]) < 0.03
+
+
+def test_gain_under_a_dominating_feature():
+    # PCA leaves a ten-thousandth of the variance, nearly all of it a parabola.
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(-1, 1, size=1200)
+    X = np.column_stack([rng.normal(size=1200) * 30, angle, angle**2])
+    X[:, 1:] += rng.normal(scale=0.02, size=(1200, 2))
+    linear = AutoencoderTransformer(2, hidden_layer_sizes=()).fit(X[:1000])
+    network = AutoencoderTransformer(2, random_state=0).fit(X[:1000])
+    errors = [-model.score_samples(X[1000:]).sum() for model in (linear, network)]
+    assert errors[1] < 0.5 * errors[0]
