@@ -1,0 +1,182 @@
+"""
+How good is it? Held-out error and accuracy on codes, on data nobody tuned to.
+
+For each data set, raw and standardised, and code sizes from 2 to half the features:
+the reconstruction error of test rows relative to PCA's, the accuracy of three
+classifiers on the codes less that on PCA's codes, and the seconds of a fit. Prints
+tables; --save keeps the rows for ``quality_figure.py``.
+
+    python benchmarks/quality.py                                 # bundled data, minutes
+    python benchmarks/quality.py --mnist mnist.npz --tables tables.npz --seeds 3 \
+        --compare defaults candidates baselines --save study.csv
+    python benchmarks/quality.py --read study.csv                # the tables once more
+"""
+
+import argparse
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from quality_contenders import contenders
+from quality_data import CHOSEN_ON, IMAGES, code_sizes, data_sets, split
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+CLASSIFIERS = {
+    "logistic": lambda: LogisticRegression(max_iter=1000),
+    "neighbours": lambda: KNeighborsClassifier(),
+    "linear SVM": lambda: LinearSVC(random_state=0),
+}
+
+
+def squared_error(codec, codes, X):
+    """Return the error, and what rounding alone makes of an error of zero."""
+    X = X.astype(float)
+    return np.square(X - codec.inverse_transform(codes)).sum() + 1e-20 * (X**2).sum()
+
+
+def accuracies(train, y_train, test, y_test):
+    """Return the percentage right of each classifier, on standardised features."""
+    scores = {}
+    for name, classifier in CLASSIFIERS.items():
+        pipeline = make_pipeline(StandardScaler(), classifier())
+        scores[name] = 100 * pipeline.fit(train, y_train).score(test, y_test)
+    return scores
+
+
+def measure(name, X, y, standardised, seed, compared, most_components):
+    """Return one row for each contender and code size."""
+    warnings.simplefilter("ignore")  # classifiers that could run longer say so
+    train, test, y_train, y_test = split(name, X, y, seed)
+    if standardised:
+        scaler = StandardScaler().fit(train)
+        train, test = scaler.transform(train), scaler.transform(test)
+    where = {"data": name, "standardised": standardised, "seed": seed}
+    rows = []
+    for k in code_sizes(train.shape[1], len(train)):
+        if k > most_components:
+            continue
+        pca = PCA(k).fit(train)
+        pca_error = squared_error(pca, pca.transform(test), test)
+        on_pca = accuracies(pca.transform(train), y_train, pca.transform(test), y_test)
+        for contender, make in contenders(compared).items():
+            if contender in ("KernelPCA", "UMAP") and len(train) > 3000:
+                continue  # minutes, and gigabytes
+            reducer = make(k, train, seed)
+            if contender.startswith("skae"):
+                # Compiles the network, so that the clock shows training alone.
+                clone(reducer).set_params(max_iter=1).fit(train)
+            start = time.perf_counter()
+            reducer.fit(train)
+            seconds = time.perf_counter() - start
+            codes = reducer.transform(test)
+            found = accuracies(reducer.transform(train), y_train, codes, y_test)
+            error = (
+                np.nan if contender == "UMAP" else squared_error(reducer, codes, test)
+            )
+            rows.append(
+                {"contender": contender, **where, "k": k, "seconds": seconds}
+                | {"ratio": error / pca_error}
+                | {one: found[one] - on_pca[one] for one in found}
+            )
+    return rows
+
+
+def summary(study):
+    """Return one line for each contender, over all settings."""
+    gain = study[list(CLASSIFIERS)].mean(axis=1)
+    study = study.assign(gain=gain)
+    default = study[study.contender == "skae"].set_index(
+        ["data", "standardised", "seed", "k"]
+    )
+    lines = {}
+    for contender, part in study.groupby("contender", sort=False):
+        at = part.set_index(["data", "standardised", "seed", "k"])
+        of_images = part[part.data.isin(IMAGES) & (part.k == 2)]
+        lines[contender] = {
+            "median error": part.ratio.median(),
+            "geometric mean": np.exp(np.log(part.ratio).mean()),
+            "largest": part.ratio.max(),
+            "above 1.01": (part.ratio > 1.01).mean(),
+            "gain": part.gain.mean(),
+            "images, 2": of_images.gain.mean(),
+            "worst set": part.groupby("data").gain.mean().min(),
+            "time": (at.seconds / default.seconds).median(),
+            "settings": len(part),
+        }
+    return pd.DataFrame(lines).T
+
+
+def by_data(study):
+    """Return the defaults' line for each data set."""
+    study = study[study.contender == "skae"]
+    study = study.assign(gain=study[list(CLASSIFIERS)].mean(axis=1))
+    grouped = study.groupby("data", sort=False)
+    return pd.DataFrame(
+        {
+            "median error": grouped.ratio.median(),
+            "largest": grouped.ratio.max(),
+            "gain": grouped.gain.mean(),
+            "seconds": grouped.seconds.median(),
+            "settings": grouped.size(),
+        }
+    )
+
+
+def markdown(table):
+    """Return a table as Markdown."""
+    lines = ["| | " + " | ".join(table.columns) + " |"]
+    lines.append("| --- " * (len(table.columns) + 1) + "|")
+    for name, values in table.iterrows():
+        cells = [
+            f"{v:.0f}" if c == "settings" else f"{v:.3g}" for c, v in values.items()
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mnist")
+    parser.add_argument("--tables")
+    parser.add_argument("--largest", type=int, default=10000)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", nargs="*", help="names of data sets")
+    parser.add_argument("--compare", nargs="*", default=["defaults"])
+    parser.add_argument("--most-components", type=int, default=32)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--save")
+    parser.add_argument("--read")
+    options = parser.parse_args()
+    if options.read:
+        study = pd.read_csv(options.read)
+    else:
+        data = data_sets(options.tables, options.mnist, options.largest)
+        cases = [
+            (name, *data[name], standardised, seed)
+            for name in (options.only or data)
+            for standardised in (False, True)
+            for seed in range(options.seeds)
+        ]
+        found = Parallel(n_jobs=options.jobs, batch_size=1)(
+            delayed(measure)(*case, options.compare, options.most_components)
+            for case in sorted(cases, key=lambda case: -case[1].size)
+        )
+        study = pd.concat(map(pd.DataFrame, found), ignore_index=True)
+        if options.save:
+            study.to_csv(options.save, index=False)
+    print(markdown(by_data(study)))
+    for title, part in (
+        ("data that the defaults were chosen on", study[study.data.isin(CHOSEN_ON)]),
+        ("data that only report", study[~study.data.isin(CHOSEN_ON)]),
+        ("all", study),
+    ):
+        if len(part):
+            print(f"\n{title}\n\n{markdown(summary(part))}")
