@@ -42,7 +42,9 @@ class PerceptronAutoencoder(StandardUnits):
 
     def train(self, rows):
         sizes = (*HIDDEN, self.n_components, *HIDDEN[::-1])
-        self.network_ = MLPRegressor(sizes, early_stopping=True, random_state=self.seed)
+        self.network_ = MLPRegressor(
+            hidden_layer_sizes=sizes, early_stopping=True, random_state=self.seed
+        )
         self.network_.fit(rows, rows)
 
     def encode(self, rows):

@@ -111,11 +111,11 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             result = train(program, start, task, schedule, rng, listener)
 
         if improves_on(program, baseline, result, task):
-            self._keep_network(codec(result.weights), data)
+            self._keep_network(codec(result.weights), data, axes)
         elif axes is not None:
             self._keep_pca(axes, scaling.mean, scaling.scale)
         else:
-            self._keep_network(codec(baseline), data)
+            self._keep_network(codec(baseline), data, axes)
         self._record(scaling.mean, result.loss_curve)
         self.validation_loss_curve_ = result.validation_loss_curve
         self.best_loss_ = result.best_loss
@@ -178,7 +178,8 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         network_is_better = before.beats_pca(data)
         self._stream = stream = before.after(data, recipe)
         if network_is_better:
-            self._keep_network(stream.codec, data)
+            # One batch does not show where the data end.
+            self._keep_network(stream.codec, data, axes=None)
         else:
             self._keep_pca(stream.axes, stream.mean, stream.scaling.scale)
         self._record(stream.mean, list(stream.losses))
@@ -230,10 +231,13 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         self.explained_variance_ = axes.explained_variance
         self.explained_variance_ratio_ = axes.explained_variance_ratio
 
-    def _keep_network(self, codec: NetworkCodec, data) -> None:
+    def _keep_network(
+        self, codec: NetworkCodec, data, axes: PrincipalAxes | None
+    ) -> None:
         rotate = not self.sparsity and codec.spec.has_linear_codes
+        components = None if axes is None else axes.components
         codec, variances, explained = codec.canonical(
-            data, rotate=rotate, whiten=self.whiten
+            data, components, rotate=rotate, whiten=self.whiten
         )
         self._set_codec(codec)
         self.explained_variance_ = variances

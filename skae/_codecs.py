@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ._basis import Basis, Moments
+from ._bounds import Bounds, Box
 from ._chunks import chunks, dense
 from ._scaling import Scaling
 from ._spec import NetworkSpec
@@ -118,23 +119,30 @@ class NetworkCodec:
 
     basis : Basis
         Between the network's codes and those that users see.
+
+    bounds : Bounds
+        Where the network ends and PCA continues.
     """
 
     spec: NetworkSpec
     scaling: Scaling
     weights: dict
     basis: Basis
+    bounds: Bounds
 
     @classmethod
     def plain(cls, spec: NetworkSpec, scaling: Scaling, weights: dict) -> NetworkCodec:
         """Return a codec with the network's own codes, in the data's units."""
         basis = Basis.identity(spec.n_components, scaling.scale)
-        return cls(spec, scaling, weights, basis)
+        bounds = Bounds.none(spec.n_components, spec.n_features)
+        return cls(spec, scaling, weights, basis, bounds)
 
     def canonical(
-        self, X, *, rotate: bool, whiten: bool
+        self, X, components: np.ndarray | None, *, rotate: bool, whiten: bool
     ) -> tuple[NetworkCodec, np.ndarray, float]:
         """Return this codec with canonical codes on ``X``.
+
+        Beyond ``X``, PCA's ``components`` continue it, if given.
 
         Returns
         -------
@@ -148,11 +156,14 @@ class NetworkCodec:
         """
         moments = Moments.zero(self.spec.n_components, self.spec.n_features)
         error = 0.0
+        row_box = Box.around_nothing(self.spec.n_features)
+        code_box = Box.around_nothing(self.spec.n_components)
         for chunk in chunks(X):
             rows = dense(X[chunk])
             codes = self.encode(rows)
             residuals = np.subtract(rows, self.decode(codes), dtype=np.float64)
             error += float(np.vdot(residuals, residuals))
+            row_box, code_box = row_box.with_rows(rows), code_box.with_rows(codes)
             moments = moments.with_rows(
                 codes / self.scaling.scale, rows - self.scaling.mean
             )
@@ -161,7 +172,14 @@ class NetworkCodec:
         )
         total = moments.row_scatter
         explained = 1 - error / total if total > 0 else float(error == 0)
-        return replace(self, basis=basis), variances, explained
+        bounds = self.bounds
+        if components is not None:
+            bounds = Bounds(
+                row_box.in_units(self.scaling.scale, self.scaling.mean),
+                code_box.in_units(self.scaling.scale),
+                components.astype(np.float32),
+            )
+        return replace(self, basis=basis, bounds=bounds), variances, explained
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of the rows of ``X``: not finite where a row is not."""
@@ -198,7 +216,7 @@ class NetworkCodec:
         from ._networks import export_encoder
 
         return export_encoder(
-            self.spec, self.weights["encoder"], self.scaling, self.basis
+            self.spec, self.weights["encoder"], self.scaling, self.basis, self.bounds
         )
 
     def keras_decoder(self) -> Any:
@@ -206,7 +224,7 @@ class NetworkCodec:
         from ._networks import export_decoder
 
         return export_decoder(
-            self.spec, self.weights["decoder"], self.scaling, self.basis
+            self.spec, self.weights["decoder"], self.scaling, self.basis, self.bounds
         )
 
     def __getstate__(self) -> dict:
@@ -224,9 +242,10 @@ class NetworkCodec:
         from ._training import EncoderArrays
 
         factor = np.float32(1 / self.scaling.unit)
-        basis = self.basis
+        basis, (low, high) = self.basis, self.bounds.rows
+        outside = self.bounds.components.T
         arrays = (self.weights["encoder"], None, factor, basis.offset, basis.matrix)
-        return self._program().place(EncoderArrays(*arrays))
+        return self._program().place(EncoderArrays(*arrays, low, high, outside))
 
     @functools.cached_property
     def _shifts(self) -> dict[str, Any]:
@@ -240,4 +259,6 @@ class NetworkCodec:
         from ._training import DecoderArrays
 
         arrays = (self.weights["decoder"], self.basis.offset, self.basis.inverse)
-        return self._program().place(DecoderArrays(*arrays))
+        low, high = self.bounds.codes
+        outside = self.bounds.components
+        return self._program().place(DecoderArrays(*arrays, low, high, outside))

@@ -6,13 +6,21 @@ import numpy as np
 
 from .._backend import keras
 from .._basis import Basis
+from .._bounds import Bounds, Box
 from .._scaling import Scaling
 from .._spec import NetworkSpec
 from ._build import Variables, build_networks
 
+_NARROW = 1e-6
+"""Half the width under which a column counts as constant."""
+
 
 def export_encoder(
-    spec: NetworkSpec, variables: Variables, scaling: Scaling, basis: Basis
+    spec: NetworkSpec,
+    variables: Variables,
+    scaling: Scaling,
+    basis: Basis,
+    bounds: Bounds,
 ) -> keras.Model:
     """Scaling, network and canonical basis as one model from rows to codes."""
     network = _with_values(build_networks(spec).encoder, variables)
@@ -21,19 +29,26 @@ def export_encoder(
         1 / scaling.scale, (-scaling.mean / scaling.scale).tolist(), dtype="float32"
     )(rows)
     basis_layer = _affine(basis.matrix, -basis.offset @ basis.matrix, "canonical")
-    return keras.Model(rows, basis_layer(network(scaled)), name="encoder")
+    codes = _continued(network, scaled, bounds.rows, bounds.components.T)
+    return keras.Model(rows, basis_layer(codes), name="encoder")
 
 
 def export_decoder(
-    spec: NetworkSpec, variables: Variables, scaling: Scaling, basis: Basis
+    spec: NetworkSpec,
+    variables: Variables,
+    scaling: Scaling,
+    basis: Basis,
+    bounds: Bounds,
 ) -> keras.Model:
     """Canonical basis, network and scaling as one model from codes to rows."""
     network = _with_values(build_networks(spec).decoder, variables)
     codes = keras.Input((spec.n_components,), dtype="float32", name="codes")
     basis_layer = _affine(basis.inverse, basis.offset, "canonical")
+    inner = basis_layer(codes)
+    scaled = _continued(network, inner, bounds.codes, bounds.components)
     rows = keras.layers.Rescaling(
         scaling.scale, scaling.mean.tolist(), dtype="float32"
-    )(network(basis_layer(codes)))
+    )(scaled)
     return keras.Model(codes, rows, name="decoder")
 
 
@@ -49,6 +64,35 @@ def affine_decoder(mean: np.ndarray, axes: np.ndarray) -> keras.Model:
     """PCA as a model from codes to rows; ``axes`` has shape (components, features)."""
     codes = keras.Input((len(axes),), dtype="float32", name="codes")
     return keras.Model(codes, _affine(axes, mean, "linear")(codes), name="decoder")
+
+
+def _continued(network: keras.Model, values, box: Box, outside: np.ndarray):
+    """Apply the network inside the box, and the product with ``outside`` beyond it."""
+    if np.isinf(box.high).all():
+        return network(values)
+    middle, half = (box.low + box.high) / 2, (box.high - box.low) / 2
+    steps = 1 / np.maximum(half, _NARROW)
+    # Keras has no layer that clips each column: bring the box to -1 and 1, and back.
+    clipped = _columns(steps, -middle * steps, "clip", "hard_tanh")(values)
+    inside = _columns(half, middle, "inside")(clipped)
+    excess = keras.layers.Subtract(dtype="float32", name="excess")([values, inside])
+    continued = _affine(outside, np.zeros(outside.shape[1]), "outside")(excess)
+    return keras.layers.Add(dtype="float32")([network(inside), continued])
+
+
+def _columns(factors, shifts, name: str, activation=None) -> keras.layers.EinsumDense:
+    layer = keras.layers.EinsumDense(
+        "bi,i->bi",
+        output_shape=len(factors),
+        bias_axes="i",
+        activation=activation,
+        kernel_initializer="zeros",
+        dtype="float32",
+        name=name,
+    )
+    layer.build((None, len(factors)))
+    layer.set_weights([factors, shifts])
+    return layer
 
 
 def _affine(kernel: np.ndarray, bias: np.ndarray, name: str) -> keras.layers.Dense:

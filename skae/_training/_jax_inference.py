@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .._chunks import aligned_empty, chunk_rows, slices
@@ -29,7 +30,8 @@ AHEAD = 4
 class EncoderArrays(NamedTuple):
     """What encoding takes, as arrays.
 
-    Codes are ``(network((rows - shift) * factor) - offset) @ matrix``.
+    Codes are ``(network((rows - shift) * factor) - offset) @ matrix``, where beyond its
+    bounds the network is continued by ``outside``.
     """
 
     variables: Any
@@ -37,14 +39,20 @@ class EncoderArrays(NamedTuple):
     factor: Any
     offset: Any
     matrix: Any
+    low: Any
+    high: Any
+    outside: Any
 
 
 class DecoderArrays(NamedTuple):
-    """What decoding takes: ``network(codes @ matrix + offset)``."""
+    """What decoding takes: ``network(codes @ matrix + offset)``, continued likewise."""
 
     variables: Any
     offset: Any
     matrix: Any
+    low: Any
+    high: Any
+    outside: Any
 
 
 class InferenceProgram:
@@ -80,13 +88,12 @@ class InferenceProgram:
 
     def _encode_block(self, arrays: EncoderArrays, rows):
         scaled = (rows - arrays.shift) * arrays.factor
-        codes, _, _ = self.networks.encode(arrays.variables, scaled)
+        codes = _continued(self.networks.encode, arrays, scaled)
         return (codes - arrays.offset) @ arrays.matrix
 
     def _decode_block(self, arrays: DecoderArrays, codes):
         inner = codes @ arrays.matrix + arrays.offset
-        rows, _, _ = self.networks.decode(arrays.variables, inner)
-        return rows
+        return _continued(self.networks.decode, arrays, inner)
 
     def _each(self, compiled, blocks) -> Iterator[np.ndarray]:
         under_way: deque[tuple[int, Any]] = deque()
@@ -100,6 +107,18 @@ class InferenceProgram:
                 yield _fetched(*under_way.popleft())
         while under_way:
             yield _fetched(*under_way.popleft())
+
+
+def _continued(network, arrays: EncoderArrays | DecoderArrays, values):
+    inside = jnp.clip(values, arrays.low, arrays.high)
+    outputs, _, _ = network(arrays.variables, inside)
+    excess = values - inside
+    # Most blocks hold nothing beyond the bounds, and are not asked to pay for it.
+    return jax.lax.cond(
+        jnp.any(excess != 0),
+        lambda: outputs + excess @ arrays.outside,
+        lambda: outputs,
+    )
 
 
 def _fetched(n_rows: int, output: Any) -> np.ndarray:

@@ -1,0 +1,72 @@
+"""Beyond the training data a network is continued by PCA."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from skae import AutoencoderTransformer
+from skae._bounds import Box
+
+
+@pytest.fixture(scope="module")
+def parabola():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(-1, 1, size=1000)
+    X = np.column_stack([3 * angle, angle**2, rng.normal(size=1000)])
+    return X + rng.normal(scale=0.02, size=X.shape)
+
+
+@pytest.fixture(scope="module")
+def network(parabola):
+    fitted = AutoencoderTransformer(2, max_iter=30, random_state=0).fit(parabola)
+    assert fitted.n_iter_ > 0
+    assert fitted.score(parabola) > PCA(2).fit(parabola).explained_variance_ratio_.sum()
+    return fitted
+
+
+@pytest.mark.parametrize("factor", [30, 1e4])
+def test_far_rows_are_reconstructed_as_by_pca(factor, network, parabola):
+    pca = PCA(2).fit(parabola)
+    far = pca.inverse_transform(pca.transform(parabola[:50]) * factor)
+    outside = (np.abs(far) > np.abs(parabola).max(axis=0)).any(axis=1)
+    errors = np.linalg.norm(far - network.reconstruct(far), axis=1)[outside]
+    # Of the far rows PCA loses nothing; what the network adds is no larger than the
+    # training data are, however far the rows.
+    assert errors.max() < np.linalg.norm(parabola, axis=1).max()
+
+
+def test_far_codes_are_decoded_as_by_pca(network, parabola):
+    far = network.transform(parabola[:1]) * 1e4
+    further = 3 * far
+    step = network.inverse_transform(further) - network.inverse_transform(far)
+    # PCA keeps lengths.
+    np.testing.assert_allclose(
+        np.linalg.norm(step), np.linalg.norm(further - far), rtol=1e-3
+    )
+
+
+def test_rows_inside_are_the_networks(network, parabola):
+    bounded = network._codec
+    plain = type(bounded).plain(bounded.spec, bounded.scaling, bounded.weights)
+    codes = plain.encode(parabola) / bounded.scaling.scale
+    expected = (codes - bounded.basis.offset) @ bounded.basis.matrix
+    np.testing.assert_allclose(network.transform(parabola), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1, 100])
+def test_keras_models_continue_alike(factor, network, parabola):
+    rows = (parabola[:50] * factor).astype(np.float32)
+    codes = network.transform(rows)
+    encoded = network.encoder_.predict(rows, verbose=0)
+    decoded = network.decoder_.predict(codes, verbose=0)
+    atol = 1e-5 * np.abs(rows).max()
+    np.testing.assert_allclose(encoded, codes, atol=atol)
+    np.testing.assert_allclose(decoded, network.inverse_transform(codes), atol=atol)
+
+
+def test_a_box_holds_its_rows():
+    rows = np.random.default_rng(0).normal(size=(10, 3))
+    box = Box.around_nothing(3).with_rows(rows[:4]).with_rows(rows[4:])
+    np.testing.assert_array_equal(box.low, rows.min(axis=0))
+    np.testing.assert_array_equal(box.high, rows.max(axis=0))
+    assert (np.isinf(Box.around_everything(3))).all()
