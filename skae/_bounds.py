@@ -39,6 +39,14 @@ class Box(NamedTuple):
             np.maximum(self.high, rows.max(axis=0)),
         )
 
+    def widened(self) -> Box:
+        """Return the box with as much room again on either side.
+
+        Just beyond the training data a network is still better than PCA.
+        """
+        width = self.high - self.low
+        return Box(self.low - width, self.high + width)
+
     def in_units(self, scale: float, origin: np.ndarray | float = 0.0) -> Box:
         """Return the box around ``origin`` in units of ``scale``, as float32."""
         low, high = (self.low - origin) / scale, (self.high - origin) / scale
@@ -51,7 +59,7 @@ class Bounds:
 
     A network knows nothing of values that it has not seen, and what its nonlinear path
     makes of them grows with them. So it sees the nearest values :math:`[x]` inside the
-    box around the training rows, and PCA encodes and decodes what is left:
+    box around the training rows, widened, and PCA encodes and decodes what is left:
 
     .. math::
         z = e([x]) + W (x - [x]), \qquad \hat x = d([z]) + W^T (z - [z]).

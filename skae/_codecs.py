@@ -175,8 +175,8 @@ class NetworkCodec:
         bounds = self.bounds
         if components is not None:
             bounds = Bounds(
-                row_box.in_units(self.scaling.scale, self.scaling.mean),
-                code_box.in_units(self.scaling.scale),
+                row_box.widened().in_units(self.scaling.scale, self.scaling.mean),
+                code_box.widened().in_units(self.scaling.scale),
                 components.astype(np.float32),
             )
         return replace(self, basis=basis, bounds=bounds), variances, explained

@@ -30,9 +30,9 @@ def test_far_rows_are_reconstructed_as_by_pca(factor, network, parabola):
     far = pca.inverse_transform(pca.transform(parabola[:50]) * factor)
     outside = (np.abs(far) > np.abs(parabola).max(axis=0)).any(axis=1)
     errors = np.linalg.norm(far - network.reconstruct(far), axis=1)[outside]
-    # Of the far rows PCA loses nothing; what the network adds is no larger than the
-    # training data are, however far the rows.
-    assert errors.max() < np.linalg.norm(parabola, axis=1).max()
+    # Of the far rows PCA loses nothing; what the network adds is of the size of the
+    # training data, however far the rows.
+    assert errors.max() < 3 * np.linalg.norm(parabola, axis=1).max()
 
 
 def test_far_codes_are_decoded_as_by_pca(network, parabola):
@@ -69,4 +69,6 @@ def test_a_box_holds_its_rows():
     box = Box.around_nothing(3).with_rows(rows[:4]).with_rows(rows[4:])
     np.testing.assert_array_equal(box.low, rows.min(axis=0))
     np.testing.assert_array_equal(box.high, rows.max(axis=0))
+    np.testing.assert_allclose(box.widened().low, 2 * box.low - box.high)
+    np.testing.assert_allclose(box.widened().high, 2 * box.high - box.low)
     assert (np.isinf(Box.around_everything(3))).all()
