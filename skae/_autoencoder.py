@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-
-import numpy as np
-from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ._base import BaseAutoencoder
+from ._parameters import DETERMINISTIC_CONSTRAINTS, checked_sizes
 from ._spec import NetworkSpec
 
 
@@ -214,40 +212,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     """
 
     _parameter_constraints: dict = {
-        "n_components": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            None,
-        ],
-        "hidden_layer_sizes": [
-            "array-like",
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "activation": [str, callable],
+        **DETERMINISTIC_CONSTRAINTS,
         "skip_connections": [StrOptions({"linear", "dense"}), None],
-        "encoder": [callable, None],
-        "decoder": [callable, None],
-        "whiten": ["boolean"],
-        "loss": [str, dict, callable],
-        "optimizer": [str, dict, HasMethods(["get_config", "stateless_apply"])],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "batch_size": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "corruption": [StrOptions({"gaussian", "masking", "salt_and_pepper"}), None],
-        "corruption_level": [Interval(Real, 0, None, closed="left")],
-        "sparsity": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -303,45 +269,11 @@ class AutoencoderTransformer(BaseAutoencoder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _check_parameters(self) -> None:
-        from ._networks import check_identifiers
-
-        name = type(self).__name__
-        check_identifiers(
-            name,
-            {
-                "activation": self.activation,
-                "loss": self.loss,
-                "optimizer": self.optimizer,
-            },
-        )
-        custom = self.encoder is not None or self.decoder is not None
-        if custom and self.skip_connections == "dense":
-            raise ValueError(
-                "skip_connections='dense' reaches into every layer, which skae cannot "
-                f"do in the encoder or decoder given to {name}. Use 'linear' or None."
-            )
-        if self.corruption != "gaussian" and self.corruption_level > 1:
-            raise ValueError(
-                f"corruption_level={self.corruption_level} must be at most 1 with "
-                f"corruption={self.corruption!r}: it is a share of the features."
-            )
-        self._hidden_sizes()
-
-    def _hidden_sizes(self) -> tuple[int, ...]:
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
-        if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes.flat):
-            raise ValueError(
-                "hidden_layer_sizes must hold integers above 0. "
-                f"Got {self.hidden_layer_sizes!r} instead."
-            )
-        return tuple(int(size) for size in sizes.flat)
-
     def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
         return NetworkSpec(
             n_features,
             int(n_components),
-            self._hidden_sizes(),
+            checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
             self.activation,
             float(self.dropout),
             self.skip_connections,

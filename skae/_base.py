@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
 from ._codec_transformer import CodecTransformer
 from ._codecs import LinearCodec, NetworkCodec
+from ._parameters import check_together
 from ._pca import PrincipalAxes
 from ._scaling import Scaling
 from ._spec import NetworkSpec
@@ -49,10 +50,6 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
     @abstractmethod
     def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
         """Return the network that the parameters mean."""
-
-    @abstractmethod
-    def _check_parameters(self) -> None:
-        """Raise ``ValueError`` where parameters do not go together."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     @_undone_on_failure
@@ -89,9 +86,12 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         """
         from ._training import Recipe, improves_on, train
 
-        self._check_parameters()
-        recipe = Recipe.of(self.get_params(deep=False))
+        parameters = self.get_params(deep=False)
+        check_together(type(self).__name__, parameters)
+        recipe = Recipe.of(parameters)
         data = self._validate(X, reset=True)
+        # A network that cannot be is refused before there is work in vain.
+        self._network_spec(data.shape[1], 1)
         rng = check_random_state(self.random_state)
 
         scaling = Scaling.fit(data)
@@ -168,11 +168,13 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         """
         from ._training import Recipe
 
-        self._check_parameters()
-        recipe = Recipe.of(self.get_params(deep=False))
+        parameters = self.get_params(deep=False)
+        check_together(type(self).__name__, parameters)
+        recipe = Recipe.of(parameters)
         before = getattr(self, "_stream", None)
         data = self._validate(X, reset=before is None)
         if before is None:
+            self._network_spec(data.shape[1], 1)
             before = self._begin_stream(data, recipe)
 
         network_is_better = before.beats_pca(data)

@@ -5,6 +5,8 @@ The numbers come from NumPy, so they are the same on every backend.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ._backend import keras
@@ -69,8 +71,9 @@ def _draw(layer, variable, linear, rng) -> np.ndarray:
         return on_grid(linear)
     if layer.name in (CORRECTION, GATE) or len(variable.shape) == 1:
         return np.zeros(variable.shape, np.float32)
-    # Glorot & Bengio (2010), Keras' default for dense layers.
-    limit = np.sqrt(6 / sum(variable.shape))
+    # Glorot & Bengio (2010), Keras' default for dense and convolutional layers.
+    *window, inputs, outputs = variable.shape
+    limit = np.sqrt(6 / (math.prod(window) * (inputs + outputs)))
     return rng.uniform(-limit, limit, size=variable.shape).astype(np.float32)
 
 

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+
+class Convolution(NamedTuple):
+    """A convolutional layer of the encoder; the decoder mirrors it.
+
+    Parameters
+    ----------
+    filters : int
+        Features that it finds in each window.
+
+    kernel_size, strides : tuple of two int
+        Sides of the windows and the distances between them, in pixels or cells.
+    """
+
+    filters: int
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -35,6 +53,12 @@ class NetworkSpec:
     encoder, decoder : callable or None
         Builders of the user's own networks, called with the keywords ``n_features``
         and ``n_components``.
+
+    image_shape : tuple of int or None
+        Height, width and channels of the image that a row is.
+
+    convolutions : tuple of Convolution
+        Layers before the hidden ones of the encoder.
     """
 
     n_features: int
@@ -45,11 +69,26 @@ class NetworkSpec:
     skip_connections: Literal["linear", "dense"] | None
     encoder: Callable[..., Any] | None = None
     decoder: Callable[..., Any] | None = None
+    image_shape: tuple[int, int, int] | None = None
+    convolutions: tuple[Convolution, ...] = ()
 
     @property
     def starts_at_pca(self) -> bool:
         """Whether a linear path joins input, code and output."""
         return self.skip_connections is not None
+
+    @property
+    def cells(self) -> list[tuple[int, int]]:
+        """Rows and columns before the first convolution and after each."""
+        assert self.image_shape is not None
+        found = [self.image_shape[:2]]
+        for layer in self.convolutions:
+            height, width = (
+                math.ceil(size / step)
+                for size, step in zip(found[-1], layer.strides, strict=True)
+            )
+            found.append((height, width))
+        return found
 
     @property
     def is_custom(self) -> bool:
@@ -59,7 +98,8 @@ class NetworkSpec:
     @property
     def is_linear(self) -> bool:
         """Whether the linear path is all there is."""
-        return self.starts_at_pca and not self.hidden_layer_sizes and not self.is_custom
+        layers = self.convolutions or self.hidden_layer_sizes
+        return self.starts_at_pca and not layers and not self.is_custom
 
     @property
     def has_linear_codes(self) -> bool:

@@ -8,6 +8,12 @@ from typing import Any
 
 from .._backend import keras
 from .._spec import NetworkSpec
+from ._convolutional import (
+    PRODUCTS,
+    ConvolutionLayers,
+    build_convolutional_decoder,
+    build_convolutional_encoder,
+)
 from ._custom import build_custom_decoder, build_custom_encoder, seeded_keras
 from ._dense import LINEAR, build_dense_decoder, build_dense_encoder
 
@@ -55,17 +61,32 @@ class Networks:
         return _penalised(self.encoder), _penalised(self.decoder)
 
 
-def build_networks(spec: NetworkSpec, seed: int = 0) -> Networks:
+def build_networks(
+    spec: NetworkSpec, seed: int = 0, layers: ConvolutionLayers = PRODUCTS
+) -> Networks:
     """Build the Keras models of ``spec``.
 
     The weights of skae's own layers are zeros, yet to be supplied; those of the user's
     layers are drawn by the user's initialisers, from ``seed``.
     """
     with seeded_keras(seed):
-        return Networks(
-            build_custom_encoder(spec) if spec.encoder else build_dense_encoder(spec),
-            build_custom_decoder(spec) if spec.decoder else build_dense_decoder(spec),
-        )
+        return Networks(_encoder(spec, layers), _decoder(spec, layers))
+
+
+def _encoder(spec: NetworkSpec, layers: ConvolutionLayers) -> keras.Model:
+    if spec.encoder is not None:
+        return build_custom_encoder(spec)
+    if spec.convolutions:
+        return build_convolutional_encoder(spec, layers)
+    return build_dense_encoder(spec)
+
+
+def _decoder(spec: NetworkSpec, layers: ConvolutionLayers) -> keras.Model:
+    if spec.decoder is not None:
+        return build_custom_decoder(spec)
+    if spec.convolutions:
+        return build_convolutional_decoder(spec, layers)
+    return build_dense_decoder(spec)
 
 
 def _penalised(model: keras.Model) -> list[bool]:

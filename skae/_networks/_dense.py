@@ -12,40 +12,45 @@ CORRECTION = "correction"
 def build_dense_encoder(spec: NetworkSpec) -> keras.Model:
     """Rows to codes."""
     inputs = keras.Input((spec.n_features,), dtype="float32", name="rows")
-    sizes = spec.hidden_layer_sizes
-    return keras.Model(
-        inputs, _layers(inputs, sizes, spec.n_components, spec), name="encoder"
-    )
+    hidden = hidden_layers(inputs, spec.hidden_layer_sizes, spec)
+    outputs = with_linear_path(inputs, hidden, spec.n_components, spec)
+    return keras.Model(inputs, outputs, name="encoder")
 
 
 def build_dense_decoder(spec: NetworkSpec) -> keras.Model:
     """Codes to rows, mirroring the encoder."""
     inputs = keras.Input((spec.n_components,), dtype="float32", name="codes")
-    sizes = spec.hidden_layer_sizes[::-1]
-    return keras.Model(
-        inputs, _layers(inputs, sizes, spec.n_features, spec), name="decoder"
-    )
+    hidden = hidden_layers(inputs, spec.hidden_layer_sizes[::-1], spec)
+    outputs = with_linear_path(inputs, hidden, spec.n_features, spec)
+    return keras.Model(inputs, outputs, name="decoder")
 
 
-def _layers(inputs, sizes: tuple[int, ...], width: int, spec: NetworkSpec):
+def hidden_layers(inputs, sizes: tuple[int, ...], spec: NetworkSpec):
+    """Pass inputs through layers of the given sizes."""
     hidden = inputs
     for depth, size in enumerate(sizes):
         if depth and spec.skip_connections == "dense":
             hidden = keras.layers.Concatenate(dtype="float32")([hidden, inputs])
-        hidden = _dense(size, f"hidden_{depth}", spec.activation)(hidden)
+        hidden = dense(size, f"hidden_{depth}", spec.activation)(hidden)
         if spec.dropout:
             hidden = keras.layers.Dropout(spec.dropout, dtype="float32")(hidden)
+    return hidden
+
+
+def with_linear_path(inputs, hidden, width: int, spec: NetworkSpec):
+    """Join the linear path and what the hidden layers add to it."""
     if not spec.starts_at_pca:
-        return _dense(width, "output")(hidden)
-    linear = _dense(width, LINEAR)(inputs)
-    if not sizes:
+        return dense(width, "output")(hidden)
+    linear = dense(width, LINEAR)(inputs)
+    if hidden is inputs:
         return linear
-    correction = _dense(width, CORRECTION, use_bias=False)(hidden)
+    correction = dense(width, CORRECTION, use_bias=False)(hidden)
     return keras.layers.Add(dtype="float32")([linear, correction])
 
 
-def _dense(width: int, name: str, activation=None, use_bias: bool = True):
-    # The weights are supplied by the initialisation: zeros cost nothing to make.
+def dense(width: int, name: str, activation=None, use_bias: bool = True):
+    """Return a layer whose weights the initialisation will supply."""
+    # Zeros cost nothing to make.
     return keras.layers.Dense(
         width,
         activation=activation,

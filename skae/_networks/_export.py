@@ -10,6 +10,7 @@ from .._bounds import Bounds, Box
 from .._scaling import Scaling
 from .._spec import NetworkSpec
 from ._build import Variables, build_networks
+from ._convolutional import STANDARD
 
 _NARROW = 1e-6
 """Half the width under which a column counts as constant."""
@@ -23,7 +24,7 @@ def export_encoder(
     bounds: Bounds,
 ) -> keras.Model:
     """Scaling, network and canonical basis as one model from rows to codes."""
-    network = _with_values(build_networks(spec).encoder, variables)
+    network = _with_values(build_networks(spec, layers=STANDARD).encoder, variables)
     rows = keras.Input((spec.n_features,), dtype="float32", name="rows")
     scaled = keras.layers.Rescaling(
         1 / scaling.scale, (-scaling.mean / scaling.scale).tolist(), dtype="float32"
@@ -41,7 +42,7 @@ def export_decoder(
     bounds: Bounds,
 ) -> keras.Model:
     """Canonical basis, network and scaling as one model from codes to rows."""
-    network = _with_values(build_networks(spec).decoder, variables)
+    network = _with_values(build_networks(spec, layers=STANDARD).decoder, variables)
     codes = keras.Input((spec.n_components,), dtype="float32", name="codes")
     basis_layer = _affine(basis.inverse, basis.offset, "canonical")
     inner = basis_layer(codes)

@@ -1,0 +1,124 @@
+"""Convolutions as products, and the estimator made of them."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_sample_image
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+
+from skae import ConvolutionalAutoencoderTransformer
+
+
+def small(**parameters):
+    defaults = dict(n_components=4, filters=8, hidden_layer_sizes=(32,), random_state=0)
+    return ConvolutionalAutoencoderTransformer(**{**defaults, **parameters})
+
+
+@pytest.mark.parametrize("shape", [(12, 12, 1), (7, 5, 3), (1, 11, 2), (9, 3, 1)])
+@pytest.mark.parametrize(
+    ("kernel_size", "strides"),
+    [((8, 8), (4, 4)), ((3, 3), (2, 2)), ((2, 2), (2, 2)), ((5, 3), (3, 1)), (1, 1)],
+)
+def test_products_are_keras_convolutions(shape, kernel_size, strides):
+    from skae._backend import keras
+    from skae._networks._products import ProductConv2D, ProductConv2DTranspose
+
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(3, *shape)).astype(np.float32)
+    for ours, theirs in (
+        (ProductConv2D, keras.layers.Conv2D),
+        (ProductConv2DTranspose, keras.layers.Conv2DTranspose),
+    ):
+        settings = dict(strides=strides, padding="same", activation="silu")
+        expected = theirs(6, kernel_size, **settings)
+        expected.build(images.shape)
+        found = ours(6, kernel_size, **settings)
+        found.build(images.shape)
+        weights = [rng.normal(size=value.shape) for value in expected.weights]
+        for layer in (expected, found):
+            layer.set_weights(weights)
+        np.testing.assert_allclose(found(images), expected(images), atol=2e-5)
+
+
+def never_worse_than_pca(estimator, train, test):
+    pca = PCA(estimator.n_components).fit(train)
+    fitted = clone(estimator).fit(train)
+    for X in (train, test):
+        ours = np.square(X - fitted.reconstruct(X)).sum()
+        theirs = np.square(X - pca.inverse_transform(pca.transform(X))).sum()
+        yield ours / theirs
+
+
+@pytest.mark.parametrize("n_components", [2, 8, 32])
+def test_better_than_pca_on_digits(n_components, digits):
+    train, test = train_test_split(digits, random_state=0)
+    estimator = small(n_components=n_components, filters=16, image_shape=(8, 8))
+    on_train, on_test = never_worse_than_pca(estimator, train, test)
+    assert on_train < 0.9
+    assert on_test < 0.95
+
+
+@pytest.mark.parametrize("n_samples", [5, 30, 200])
+def test_never_worse_than_pca_on_few_or_meaningless_images(n_samples, digits):
+    rng = np.random.default_rng(n_samples)
+    train, test = train_test_split(digits, train_size=n_samples, random_state=0)
+    noise = rng.normal(size=(n_samples, 35)), rng.normal(size=(200, 35))
+    for rows, held_out, shape in ((train, test, (8, 8)), (*noise, (7, 5))):
+        estimator = small(n_components=2, image_shape=shape)
+        for ratio in never_worse_than_pca(estimator, rows, held_out):
+            assert ratio < 1.01
+
+
+@pytest.mark.parametrize(
+    "shape", [(8, 8), (5, 12), (4, 5, 3), (1, 60), (60, 1), (1, 1, 60)]
+)
+def test_any_shape_trains_and_its_keras_models_agree(shape):
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 3, size=(300, 1))
+    X = np.sin(angle * np.linspace(1, 4, np.prod(shape)))
+    fitted = small(n_components=2, image_shape=shape, max_iter=30).fit(X)
+    pca = PCA(2).fit(X)
+    assert fitted.score(X) > pca.explained_variance_ratio_.sum() + 0.01
+    codes = fitted.transform(X)
+    layers = fitted.encoder_.get_layer("encoder").layers
+    assert {type(layer).__module__.split(".")[0] for layer in layers} == {"keras"}
+    assert "Conv2D" in {type(layer).__name__ for layer in layers}
+    encoded = fitted.encoder_.predict(X, verbose=0)
+    decoded = fitted.decoder_.predict(codes, verbose=0)
+    np.testing.assert_allclose(encoded, codes, atol=1e-4)
+    np.testing.assert_allclose(decoded, fitted.inverse_transform(codes), atol=1e-4)
+
+
+def test_keras_models_load_without_skae(digits, tmp_path):
+    import keras
+
+    fitted = small().fit(digits)
+    fitted.encoder_.save(tmp_path / "encoder.keras")
+    loaded = keras.saving.load_model(tmp_path / "encoder.keras")
+    np.testing.assert_array_equal(
+        loaded.predict(digits, verbose=0), fitted.encoder_.predict(digits, verbose=0)
+    )
+
+
+def test_channels_last():
+    # Patches of a photograph, flattened as NumPy does.
+    picture = load_sample_image("flower.jpg")[:320, :320] / 255
+    X = picture.reshape(40, 8, 40, 8, 3).swapaxes(1, 2).reshape(1600, -1)
+    fitted = small(n_components=12, image_shape=(8, 8, 3)).fit(X)
+    pca = PCA(12).fit(X)
+    assert fitted.score(X) >= pca.explained_variance_ratio_.sum()
+
+
+def test_without_linear_path(digits):
+    fitted = small(skip_connections=None, max_iter=40).fit(digits)
+    assert fitted.score(digits) > 0.3
+    assert fitted.transform(digits).shape == (1797, 4)
+
+
+def test_fewer_weights_than_dense_layers_of_that_width(digits):
+    # The kernel is shared by all windows: 4 x 4 pixels, 8 filters.
+    fitted = small(image_shape=(8, 8), n_components=3, max_iter=2)
+    fitted.set_params(early_stopping=False).fit(digits)
+    shapes = [np.shape(value) for value in fitted._codec.weights["encoder"][0]]
+    assert (4, 4, 1, 8) in shapes
