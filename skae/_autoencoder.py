@@ -85,16 +85,20 @@ class AutoencoderTransformer(BaseAutoencoder):
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in training.
 
-    corruption : {"gaussian", "masking", "salt_and_pepper"} or None, default=None
+    corruption : {"gaussian", "masking", "salt_and_pepper"}, callable or None, \
+            default=None
         Damage done to the rows in training, which the network learns to repair
         (a denoising autoencoder [2]_): added noise, features set to 0, or features set
-        to the smallest or the largest training value. Progress is then judged by how
-        well damaged rows are restored.
+        to the smallest or the largest training value. A callable gets rows in the
+        data's units and uniform noise of their shape, and returns damaged rows, by
+        means of ``keras.ops``. Progress is then judged by how well damaged rows are
+        restored. For pairs of damaged and whole rows that you have, see ``X_clean`` of
+        ``fit``.
 
     corruption_level : float, default=0.3
         Standard deviation of the gaussian noise, in units of the root of the mean
         feature variance, so that it means the same for pixels in 0-1 and in 0-255; for
-        the other kinds the share of features hit, at most 1.
+        the other kinds the share of features hit, at most 1. A callable ignores it.
 
     sparsity : float, default=0.0
         Strength of a penalty [3]_ on

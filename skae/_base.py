@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
+from ._chunks import Pairs
 from ._codec_transformer import CodecTransformer
 from ._codecs import LinearCodec, NetworkCodec
 from ._parameters import check_together
@@ -54,7 +55,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
     @_fit_context(prefer_skip_nested_validation=True)
     @_undone_on_failure
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, X_clean=None):
         """Fit the autoencoder to ``X``.
 
         Parameters
@@ -64,6 +65,11 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
 
         y : None
             Ignored, here for the conventions of scikit-learn.
+
+        X_clean : {array-like, sparse matrix} of shape (n_samples, n_features) or None
+            What each row of ``X`` should have been: the network learns to restore it.
+            PCA, units and codes are then those of ``X_clean``. In a pipeline it is
+            handed on by name, or by metadata routing.
 
         Returns
         -------
@@ -88,8 +94,9 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
 
         parameters = self.get_params(deep=False)
         check_together(type(self).__name__, parameters)
-        recipe = Recipe.of(parameters)
-        data = self._validate(X, reset=True)
+        recipe = Recipe.of(parameters, paired=X_clean is not None)
+        shown = self._validate(X, reset=True)
+        data = shown if X_clean is None else self._validate_clean(X_clean, shown)
         # A network that cannot be is refused before there is work in vain.
         self._network_spec(data.shape[1], 1)
         rng = check_random_state(self.random_state)
@@ -102,7 +109,8 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         program = recipe.program(spec)
         baseline = program.initial_weights(axes, rng)
         left = 1.0 if axes is None else axes.unexplained
-        task = recipe.task(program, data, scaling, rng, left, self.early_stopping)
+        rows = data if X_clean is None else Pairs(shown, data)
+        task = recipe.task(program, rows, scaling, rng, left, self.early_stopping)
         schedule = recipe.schedule(spec, task)
 
         codec = functools.partial(NetworkCodec.plain, spec, scaling)
@@ -111,7 +119,9 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             result = train(program, start, task, schedule, rng, listener)
 
         if improves_on(program, baseline, result, task):
-            self._keep_network(codec(result.weights), data, axes)
+            # What was shown damage has seen beyond the data.
+            within = None if recipe.objective.restores else axes
+            self._keep_network(codec(result.weights), data, within)
         elif axes is not None:
             self._keep_pca(axes, scaling.mean, scaling.scale)
         else:

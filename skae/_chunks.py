@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -48,6 +50,28 @@ def dense(rows) -> np.ndarray:
     Sums depend, in the last bit, on the order in memory: results must not.
     """
     return rows.toarray() if issparse(rows) else np.ascontiguousarray(rows)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two sets of rows, taken side by side.
+
+    Parameters
+    ----------
+    seen, wanted : array or CSR matrix of shape (n_samples, n_features)
+        Rows as they come, and as they should have been.
+    """
+
+    seen: Any
+    wanted: Any
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of pairs, and of the values in one."""
+        return self.seen.shape[0], 2 * self.seen.shape[1]
+
+    def __getitem__(self, rows) -> np.ndarray:
+        return np.hstack([dense(self.seen[rows]), dense(self.wanted[rows])])
 
 
 def aligned_empty(shape: tuple[int, int]) -> np.ndarray:

@@ -184,14 +184,32 @@ class CodecTransformer(
             self._check_finite(data)
         return data
 
-    def _check_finite(self, data) -> None:
+    def _validate_clean(self, X_clean, shown):
+        name = "X_clean"
+        clean = check_array(
+            X_clean,
+            accept_sparse="csr",
+            dtype=_FLOATS,
+            ensure_all_finite=False,
+            input_name=name,
+        )
+        if clean.shape != shown.shape:
+            raise ValueError(
+                f"X_clean has shape {clean.shape}, but X has shape {shown.shape}. "
+                "It must hold what each row of X should have been."
+            )
+        self._check_finite(clean, name)
+        return clean
+
+    def _check_finite(self, data, name: str = "X") -> None:
         values = data.data if issparse(data) else data
-        assert_all_finite(values, estimator_name=type(self).__name__, input_name="X")
+        assert_all_finite(values, estimator_name=type(self).__name__, input_name=name)
         if values.dtype == np.float32:
             return
         largest = max(values.max(initial=0), -values.min(initial=0))
         if largest > np.finfo(np.float32).max:
             raise ValueError(
-                "Input X contains infinity or a value too large for dtype('float32'), "
-                f"in which {type(self).__name__} computes. Rescale the data first."
+                f"Input {name} contains infinity or a value too large for "
+                f"dtype('float32'), in which {type(self).__name__} computes. "
+                "Rescale the data first."
             )

@@ -101,16 +101,20 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in training.
 
-    corruption : {"gaussian", "masking", "salt_and_pepper"} or None, default=None
-        Damage done to the rows in training, which the network learns to repair
-        (a denoising autoencoder [2]_): added noise, features set to 0, or features set
-        to the smallest or the largest training value. Progress is then judged by how
-        well damaged rows are restored.
+    corruption : {"gaussian", "masking", "salt_and_pepper", "blocks"}, callable or \
+            None, default=None
+        Damage done to the images in training, which the network learns to repair
+        (a denoising autoencoder [2]_): added noise, pixels set to 0, pixels set to the
+        smallest or the largest training value, or a rectangle set to 0 (inpainting). A
+        callable gets rows in the data's units and uniform noise of their shape, and
+        returns damaged rows, by means of ``keras.ops``. Progress is then judged by how
+        well damaged images are restored. For pairs of damaged and whole images that
+        you have, see ``X_clean`` of ``fit``.
 
     corruption_level : float, default=0.3
         Standard deviation of the gaussian noise, in units of the root of the mean
         feature variance, so that it means the same for pixels in 0-1 and in 0-255; for
-        the other kinds the share of features hit, at most 1.
+        the other kinds the share of pixels hit, at most 1. A callable ignores it.
 
     sparsity : float, default=0.0
         Strength of a penalty [3]_ on
@@ -225,6 +229,11 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         "kernel_size": ["array-like", _POSITIVE, None],
         "strides": ["array-like", _POSITIVE, None],
         "skip_connections": [StrOptions({"linear"}), None],
+        "corruption": [
+            StrOptions({"gaussian", "masking", "salt_and_pepper", "blocks"}),
+            callable,
+            None,
+        ],
     }
 
     def __init__(

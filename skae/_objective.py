@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ._backend import keras
@@ -32,6 +32,9 @@ class Strengths(NamedTuple):
     zero : ndarray of shape (n_features,)
         The data's zero, in the network's units.
 
+    scale : float
+        One unit of the network in the data's units.
+
     low, high : float
         The smallest and the largest training value, in the network's units.
     """
@@ -40,28 +43,47 @@ class Strengths(NamedTuple):
     sparsity: Any
     corruption_level: Any
     zero: Any
+    scale: Any
     low: Any
     high: Any
 
 
-def _gaussian(rows, noise, strengths):
+def _gaussian(rows, noise, strengths, image_shape):
     return rows + strengths.corruption_level * noise
 
 
-def _masking(rows, noise, strengths):
+def _masking(rows, noise, strengths, image_shape):
     return ops.where(noise < strengths.corruption_level, strengths.zero, rows)
 
 
-def _salt_and_pepper(rows, noise, strengths):
+def _salt_and_pepper(rows, noise, strengths, image_shape):
     level = strengths.corruption_level
     salted = ops.where(noise < level, strengths.high, rows)
     return ops.where(noise < level / 2, strengths.low, salted)
+
+
+def _blocks(rows, noise, strengths, image_shape):
+    share = ops.sqrt(strengths.corruption_level)
+    hit = [_stretch(noise[:, axis, None], share, image_shape[axis]) for axis in (0, 1)]
+    block = hit[0][:, :, None, None] & hit[1][:, None, :, None]
+    images = ops.reshape(rows, (-1, *image_shape))
+    zero = ops.reshape(strengths.zero, image_shape)
+    return ops.reshape(ops.where(block, zero, images), (-1, rows.shape[1]))
+
+
+def _stretch(noise, share, size: int):
+    """Say which pixels along a side lie in a block at a random place."""
+    length = ops.round(share * size)
+    start = ops.floor(noise * (size - length + 1))
+    places = ops.arange(size, dtype="float32")
+    return (places >= start) & (places < start + length)
 
 
 CORRUPTIONS: dict[str, tuple[str, Callable]] = {
     "gaussian": ("normal", _gaussian),
     "masking": ("uniform", _masking),
     "salt_and_pepper": ("uniform", _salt_and_pepper),
+    "blocks": ("uniform", _blocks),
 }
 """For each kind: the noise that it wants from the backend, and what it does with it."""
 
@@ -78,26 +100,46 @@ class Objective:
     key : hashable
         What tells losses apart: equal copies of one instance share a program.
 
-    corruption : str or None
-        A key of ``CORRUPTIONS``.
+    corruption : str, callable or None
+        A key of ``CORRUPTIONS``, or a function of rows in the data's units and uniform
+        noise of their shape.
+
+    paired : bool
+        Whether every row holds what the network sees and then what it should return.
+
+    image_shape : tuple of int or None
+        Height, width and channels, where corruption asks for them.
     """
 
     loss: Any = field(compare=False)
     key: Any
-    corruption: str | None
+    corruption: str | Callable | None
+    paired: bool = False
+    image_shape: tuple[int, int, int] | None = None
 
     @classmethod
-    def of(cls, loss: Any, corruption: str | None) -> Objective:
+    def of(cls, loss: Any, corruption: Any, paired: bool = False) -> Objective:
         """Return the objective of a Keras identifier or instance."""
         if isinstance(loss, dict):
             loss = keras.losses.get(loss)
-        return cls(loss, _key(loss), corruption)
+        return cls(loss, _key(loss), corruption, paired)
+
+    def on(self, image_shape: tuple[int, int, int] | None) -> Objective:
+        """Return the objective for rows that are images of a shape."""
+        if self.corruption != "blocks":
+            return self
+        return replace(self, image_shape=image_shape)
+
+    @property
+    def restores(self) -> bool:
+        """Whether the network sees something else than it should return."""
+        return self.paired or self.corruption is not None
 
     @property
     def is_squared_error(self) -> bool:
         """Whether PCA already minimises it among the linear autoencoders."""
         loss = keras.losses.get(self.loss)
-        return self.corruption is None and (
+        return not self.restores and (
             loss is keras.losses.mean_squared_error
             or type(loss) is keras.losses.MeanSquaredError
         )
@@ -105,13 +147,23 @@ class Objective:
     @property
     def noise(self) -> str | None:
         """Kind of noise that ``corrupt`` wants: "normal", "uniform" or None."""
+        if callable(self.corruption):
+            return "uniform"
         return CORRUPTIONS[self.corruption][0] if self.corruption else None
+
+    def seen_and_wanted(self, rows):
+        """Return what the network is shown of rows, and what it should return."""
+        return ops.split(rows, 2, axis=1) if self.paired else (rows, rows)
 
     def corrupt(self, rows, noise, strengths: Strengths):
         """Return damaged rows; the network has to return the whole ones."""
         if self.corruption is None:
             return rows
-        return CORRUPTIONS[self.corruption][1](rows, noise, strengths)
+        if callable(self.corruption):
+            zero, scale = strengths.zero, strengths.scale
+            return self.corruption((rows - zero) * scale, noise) / scale + zero
+        damage = CORRUPTIONS[self.corruption][1]
+        return damage(rows, noise, strengths, self.image_shape)
 
     def row_losses(self, rows, codes, reconstructions, strengths: Strengths):
         r"""Return each row's loss.

@@ -37,7 +37,11 @@ DETERMINISTIC_CONSTRAINTS: dict[str, list] = SHARED_CONSTRAINTS | {
     "decoder": [callable, None],
     "whiten": ["boolean"],
     "loss": [str, dict, callable],
-    "corruption": [StrOptions({"gaussian", "masking", "salt_and_pepper"}), None],
+    "corruption": [
+        StrOptions({"gaussian", "masking", "salt_and_pepper"}),
+        callable,
+        None,
+    ],
     "corruption_level": [Interval(Real, 0, None, closed="left")],
     "sparsity": [Interval(Real, 0, None, closed="left")],
 }
@@ -85,7 +89,7 @@ def check_together(name: str, parameters: dict[str, Any]) -> None:
             f"do in the encoder or decoder given to {name}. Use 'linear' or None."
         )
     corruption = parameters.get("corruption")
-    if corruption in ("masking", "salt_and_pepper") and (
+    if corruption in ("masking", "salt_and_pepper", "blocks") and (
         parameters["corruption_level"] > 1
     ):
         raise ValueError(

@@ -75,6 +75,10 @@ class Scaling:
             rows[part] /= np.float32(_STEPS)
         return rows
 
+    def paired(self) -> Scaling:
+        """Return the same units for two rows side by side."""
+        return Scaling(np.tile(self.mean, 2), self.scale)
+
     @property
     def unit(self) -> float:
         """What is left to divide by after ``centre``."""

@@ -20,7 +20,7 @@ SCHEDULE = Schedule(3, learning_rate=1e-2, decays=True, tol=0.0, n_iter_no_chang
 
 def task_of(program, rows, split, batch_size, alpha):
     """Return the task of training on rows that are in the network's units."""
-    strengths = Strengths(*np.float32([alpha, 0, 0]), np.zeros(64, "f4"), 0.0, 0.0)
+    strengths = Strengths(*np.float32([alpha, 0, 0]), np.zeros(64, "f4"), 1.0, 0.0, 0.0)
     units = Scaling(np.zeros(rows.shape[1]), 1.0)
     feed = Resident.of(rows, units, batch_size, program.place)
     return Task(feed, split, strengths, batch_size)

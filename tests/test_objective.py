@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 def strengths(level, zero=0.0, low=-1.0, high=1.0):
     from skae._objective import Strengths
 
-    return Strengths(0.0, 0.0, level, np.full(50, zero, "f4"), low, high)
+    return Strengths(0.0, 0.0, level, np.full(50, zero, "f4"), 1.0, low, high)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.2, 0.6])

@@ -205,15 +205,16 @@ class TrainingProgram:
         return jax.lax.map(judge_model, (weights, block.order, block.n_rows))
 
     def _forward(self, variables, rows, key, strengths, training: bool = False):
-        noise = _noise(self.objective.noise, key, rows)
-        damaged = self.objective.corrupt(rows, noise, strengths)
+        seen, wanted = self.objective.seen_and_wanted(rows)
+        noise = _noise(self.objective.noise, key, seen)
+        damaged = self.objective.corrupt(seen, noise, strengths)
         codes, encoder_state, on_encoder = self.networks.encode(
             variables[0], damaged, training
         )
         outputs, decoder_state, on_decoder = self.networks.decode(
             variables[1], codes, training
         )
-        losses = self.objective.row_losses(rows, codes, outputs, strengths)
+        losses = self.objective.row_losses(wanted, codes, outputs, strengths)
         return losses, (encoder_state, decoder_state), on_encoder + on_decoder
 
 

@@ -52,8 +52,8 @@ class Recipe:
     decays: bool
 
     @classmethod
-    def of(cls, parameters: dict[str, Any]) -> Recipe:
-        """Read the parameters of an estimator."""
+    def of(cls, parameters: dict[str, Any], paired: bool = False) -> Recipe:
+        """Read the parameters of an estimator, which may be shown damaged rows."""
         identifier, rate = parameters["optimizer"], parameters["learning_rate"]
         optimizer, own_rate = OptimizerSpec.of(identifier)
         if rate is None and isinstance(identifier, str):
@@ -63,7 +63,7 @@ class Recipe:
             optimizer = optimizer.with_constant_rate()
         return cls(
             parameters,
-            Objective.of(parameters["loss"], parameters["corruption"]),
+            Objective.of(parameters["loss"], parameters["corruption"], paired),
             optimizer,
             # An optimizer with a schedule of its own ignores the rate it is handed.
             rate or own_rate or 0.0,
@@ -88,16 +88,18 @@ class Recipe:
         fraction = self.parameters["validation_fraction"] if holds_out else 0.0
         split = Split.draw(X.shape[0], fraction, rng)
         batch_size = self._batch_size(X.shape[0])
-        low, high = self._extremes(X, scaling)
+        units = scaling.paired() if self.objective.paired else scaling
+        low, high = self._extremes(X, units)
         strengths = Strengths(
             np.float32(self.parameters["alpha"] * unexplained),
             np.float32(self.parameters["sparsity"]),
             np.float32(self.parameters["corruption_level"]),
             scaling.apply(np.zeros_like(scaling.mean)),
+            np.float32(scaling.scale),
             low,
             high,
         )
-        rows = feed(X, scaling, batch_size, split.n_models, program.place)
+        rows = feed(X, units, batch_size, split.n_models, program.place)
         return Task(rows, split, strengths, batch_size)
 
     def _extremes(self, X, scaling: Scaling) -> tuple[np.float32, np.float32]:
@@ -110,7 +112,9 @@ class Recipe:
 
     def program(self, spec: NetworkSpec) -> TrainingProgram:
         """Return the program that trains the networks of ``spec`` in this way."""
-        return training_program(spec, self.objective, self.optimizer)
+        return training_program(
+            spec, self.objective.on(spec.image_shape), self.optimizer
+        )
 
     def is_solved_by_pca(self, spec: NetworkSpec) -> bool:
         """Whether PCA is the optimum: the linear autoencoder with squared error.
