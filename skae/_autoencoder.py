@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sklearn.utils._param_validation import StrOptions
 
-from ._base import BaseAutoencoder
+from ._deterministic import DeterministicAutoencoder
 from ._parameters import DETERMINISTIC_CONSTRAINTS, checked_sizes
 from ._spec import NetworkSpec
 
 
-class AutoencoderTransformer(BaseAutoencoder):
+class AutoencoderTransformer(DeterministicAutoencoder):
     r"""Dense autoencoder that starts at PCA and never reconstructs worse.
 
     An autoencoder without hidden layers and with linear activations is PCA [1]_. Here
@@ -107,6 +107,12 @@ class AutoencoderTransformer(BaseAutoencoder):
         single one. Sparse codes are sorted by variance, not rotated: a rotation
         would undo them.
 
+    density : estimator or None, default=None
+        What ``sample`` draws codes from: an estimator with ``fit`` and ``sample``, as
+        :class:`~sklearn.mixture.GaussianMixture` or
+        :class:`~sklearn.neighbors.KernelDensity`, fitted to the training codes. None
+        for one normal distribution.
+
     early_stopping : bool, default=True
         Whether to hold out rows, restore the weights that are best on them, and stop
         when these no longer improve. Without it all rows train, and the best weights
@@ -147,6 +153,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     explained_variance_ratio_ : ndarray of shape (n_components_,)
         The training ``score`` shared out among the codes in proportion to their
         variance; non-increasing, and for PCA what PCA reports.
+
+    density_ : object
+        What ``sample`` draws codes from.
 
     mean_ : ndarray of shape (n_features_in_,)
         Mean of the training rows.
@@ -240,6 +249,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         corruption=None,
         corruption_level=0.3,
         sparsity=0.0,
+        density=None,
         early_stopping=True,
         validation_fraction=0.1,
         n_iter_no_change=20,
@@ -265,6 +275,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         self.corruption = corruption
         self.corruption_level = corruption_level
         self.sparsity = sparsity
+        self.density = density
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

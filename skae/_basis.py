@@ -73,6 +73,11 @@ class Moments:
         """Sum of the squared distances of the rows from their mean."""
         return self.row_squares - float(self.rows @ self.rows) / self.count
 
+    def mapped(self, basis: Basis) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and covariance of the codes that users see."""
+        matrix = basis.matrix.astype(np.float64)
+        return (self.mean - basis.offset) @ matrix, matrix.T @ self.covariance @ matrix
+
     @property
     def covariance_with_rows(self) -> np.ndarray:
         """Covariance, but for a factor, of codes with rows."""

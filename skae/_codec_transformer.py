@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
+from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
@@ -11,7 +13,12 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import (
+    assert_all_finite,
+    check_array,
+    check_random_state,
+    check_scalar,
+)
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._codecs import Codec, squared_errors
@@ -22,7 +29,7 @@ _KERAS_MODELS = ("encoder_", "decoder_")
 
 
 class CodecTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
 ):
     """Transform and back, and score, with the codec that ``fit`` stores."""
 
@@ -91,6 +98,31 @@ class CodecTransformer(
         check_is_fitted(self)
         data = self._validate(X, reset=False)
         return self._codec.decode(self._codec.encode(data))
+
+    def sample(self, n_samples=1, random_state=None):
+        """Generate rows: codes drawn from their distribution, decoded.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+
+        random_state : int, RandomState instance or None, default=None
+            Decides what is drawn. Pass an int for the same rows every time.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_features_in_)
+            New rows, in float64.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        codes = self._draw_codes(int(n_samples), check_random_state(random_state))
+        return self._codec.decode(np.asarray(codes, dtype=np.float64))
+
+    @abstractmethod
+    def _draw_codes(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
+        """Draw codes from the distribution of codes."""
 
     def score_samples(self, X):
         """Return how well each row is reconstructed.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse import issparse
@@ -102,6 +102,27 @@ class LinearCodec:
         return 1.0 if self.units is None else self.units[:, None]
 
 
+class CodeSummary(NamedTuple):
+    """What the codes of the training rows are like.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (n_components,)
+        Variance of each, before whitening.
+
+    explained : float
+        Share of the rows' variance that they explain.
+
+    mean, covariance : ndarray of shape (n_components,) and square
+        Of the codes as users see them.
+    """
+
+    variances: np.ndarray
+    explained: float
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
 @dataclass(frozen=True)
 class NetworkCodec:
     """A trained network.
@@ -133,27 +154,18 @@ class NetworkCodec:
     @classmethod
     def plain(cls, spec: NetworkSpec, scaling: Scaling, weights: dict) -> NetworkCodec:
         """Return a codec with the network's own codes, in the data's units."""
-        basis = Basis.identity(spec.n_components, scaling.scale)
+        basis = Basis.identity(spec.n_components, _unit(spec, scaling))
         bounds = Bounds.none(spec.n_components, spec.n_features)
         return cls(spec, scaling, weights, basis, bounds)
 
     def canonical(
         self, X, components: np.ndarray | None, *, rotate: bool, whiten: bool
-    ) -> tuple[NetworkCodec, np.ndarray, float]:
-        """Return this codec with canonical codes on ``X``.
+    ) -> tuple[NetworkCodec, CodeSummary]:
+        """Return this codec with canonical codes on ``X``, and what these are like.
 
         Beyond ``X``, PCA's ``components`` continue it, if given.
-
-        Returns
-        -------
-        codec : NetworkCodec
-
-        variances : ndarray of shape (n_components,)
-            Variances of its codes.
-
-        explained : float
-            Share of the variance of ``X`` that the codes explain.
         """
+        unit = _unit(self.spec, self.scaling)
         moments = Moments.zero(self.spec.n_components, self.spec.n_features)
         error = 0.0
         row_box = Box.around_nothing(self.spec.n_features)
@@ -164,12 +176,8 @@ class NetworkCodec:
             residuals = np.subtract(rows, self.decode(codes), dtype=np.float64)
             error += float(np.vdot(residuals, residuals))
             row_box, code_box = row_box.with_rows(rows), code_box.with_rows(codes)
-            moments = moments.with_rows(
-                codes / self.scaling.scale, rows - self.scaling.mean
-            )
-        basis, variances = Basis.canonical(
-            moments, self.scaling.scale, rotate=rotate, whiten=whiten
-        )
+            moments = moments.with_rows(codes / unit, rows - self.scaling.mean)
+        basis, variances = Basis.canonical(moments, unit, rotate=rotate, whiten=whiten)
         total = moments.row_scatter
         explained = 1 - error / total if total > 0 else float(error == 0)
         bounds = self.bounds
@@ -179,19 +187,42 @@ class NetworkCodec:
                 code_box.widened().in_units(self.scaling.scale),
                 components.astype(np.float32),
             )
-        return replace(self, basis=basis, bounds=bounds), variances, explained
+        summary = CodeSummary(variances, explained, *moments.mapped(basis))
+        return replace(self, basis=basis, bounds=bounds), summary
+
+    def evidence(self, X, noise: np.ndarray) -> np.ndarray:
+        """Return a lower bound of each row's log-likelihood, in nats.
+
+        Of a variational network, with the draws of standard normal ``noise``, of shape
+        (n_draws, n_components), for the codes of every row.
+        """
+        arrays, blocks = self._shown(X)
+        program = self._program()
+        found = program.evidence(arrays, self._decoder_arrays, blocks, noise)
+        # A density in other units is another number.
+        density = self.spec.n_features * np.log(self.scaling.scale)
+        return np.concatenate(list(found)).astype(np.float64) - density
+
+    def divergences(self, X) -> np.ndarray:
+        """Return each code's mean divergence from its prior over ``X``, in nats."""
+        parts = self._program().divergences(*self._shown(X))
+        total = sum(part.sum(axis=0, dtype=np.float64) for part in parts)
+        return total / X.shape[0] @ (self.basis.matrix != 0)
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of the rows of ``X``: not finite where a row is not."""
-        program = self._program()
-        arrays = self._encoder_arrays._replace(shift=self._shifts[X.dtype.char])
+        encoded = self._program().encode(*self._shown(X))
         codes = np.empty((X.shape[0], self.spec.n_components), X.dtype)
-        parts = list(program.blocks(X.shape[0]))
-        blocks = (self._centred(X[part]) for part in parts)
-        encoded = program.encode(arrays, blocks)
+        parts = self._program().blocks(X.shape[0])
         for part, block in zip(parts, encoded, strict=True):
             codes[part] = block
         return codes
+
+    def _shown(self, X) -> tuple[Any, Any]:
+        """Return what encoding takes: arrays, and blocks of rows."""
+        arrays = self._encoder_arrays._replace(shift=self._shifts[X.dtype.char])
+        parts = self._program().blocks(X.shape[0])
+        return arrays, (self._centred(X[part]) for part in parts)
 
     def _centred(self, X) -> np.ndarray:
         rows = self.scaling.centre(dense(X))
@@ -262,3 +293,8 @@ class NetworkCodec:
         low, high = self.bounds.codes
         outside = self.bounds.components
         return self._program().place(DecoderArrays(*arrays, low, high, outside))
+
+
+def _unit(spec: NetworkSpec, scaling: Scaling) -> float:
+    """Return one unit of the network's codes: those of a prior are their own."""
+    return scaling.scale if spec.likelihood is None else 1.0

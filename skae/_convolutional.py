@@ -6,7 +6,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._base import BaseAutoencoder
+from ._deterministic import DeterministicAutoencoder
 from ._images import checked_image_shape, convolutions
 from ._parameters import DETERMINISTIC_CONSTRAINTS, checked_sizes
 from ._spec import NetworkSpec
@@ -14,7 +14,7 @@ from ._spec import NetworkSpec
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 
 
-class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
+class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
     r"""Convolutional autoencoder that starts at PCA and never reconstructs worse.
 
     Rows are flattened images. Convolutions see how their pixels lie together: windows
@@ -32,9 +32,9 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         number of components for which PCA explains more than that. None keeps
         ``min(n_samples, n_features)``.
 
-    image_shape : sequence of int or None, default=None
+    image_shape : sequence of int or "auto", default="auto"
         ``(height, width)`` or ``(height, width, channels)`` of the images that rows
-        are, in the order of ``image.reshape(-1)``, channels last. None for a square
+        are, in the order of ``image.reshape(-1)``, channels last. "auto" for a square
         image with one channel where the number of features is a square, else for a
         single line of pixels, as of a signal or a spectrum.
 
@@ -123,6 +123,12 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         single one. Sparse codes are sorted by variance, not rotated: a rotation
         would undo them.
 
+    density : estimator or None, default=None
+        What ``sample`` draws codes from: an estimator with ``fit`` and ``sample``, as
+        :class:`~sklearn.mixture.GaussianMixture` or
+        :class:`~sklearn.neighbors.KernelDensity`, fitted to the training codes. None
+        for one normal distribution.
+
     early_stopping : bool, default=True
         Whether to hold out rows, restore the weights that are best on them, and stop
         when these no longer improve. Without it all rows train, and the best weights
@@ -163,6 +169,9 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
     explained_variance_ratio_ : ndarray of shape (n_components_,)
         The training ``score`` shared out among the codes in proportion to their
         variance; non-increasing, and for PCA what PCA reports.
+
+    density_ : object
+        What ``sample`` draws codes from.
 
     mean_ : ndarray of shape (n_features_in_,)
         Mean of the training rows.
@@ -224,7 +233,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
 
     _parameter_constraints: dict = {
         **DETERMINISTIC_CONSTRAINTS,
-        "image_shape": ["array-like", None],
+        "image_shape": ["array-like", StrOptions({"auto"})],
         "filters": ["array-like", _POSITIVE],
         "kernel_size": ["array-like", _POSITIVE, None],
         "strides": ["array-like", _POSITIVE, None],
@@ -240,7 +249,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         self,
         n_components=2,
         *,
-        image_shape=None,
+        image_shape="auto",
         filters=32,
         kernel_size=None,
         strides=None,
@@ -260,6 +269,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         corruption=None,
         corruption_level=0.3,
         sparsity=0.0,
+        density=None,
         early_stopping=True,
         validation_fraction=0.1,
         n_iter_no_change=20,
@@ -289,6 +299,7 @@ class ConvolutionalAutoencoderTransformer(BaseAutoencoder):
         self.corruption = corruption
         self.corruption_level = corruption_level
         self.sparsity = sparsity
+        self.density = density
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

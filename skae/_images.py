@@ -21,9 +21,9 @@ def checked_image_shape(image_shape: Any, n_features: int) -> tuple[int, int, in
 
     Parameters
     ----------
-    image_shape : sequence of two or three int, or None
-        None for a square image with one channel, where the features make one, else for
-        a single line of pixels.
+    image_shape : sequence of two or three int, or "auto"
+        "auto" for a square image with one channel, where the features make one, else
+        for a single line of pixels.
 
     n_features : int
         Values in a row.
@@ -33,7 +33,7 @@ def checked_image_shape(image_shape: Any, n_features: int) -> tuple[int, int, in
     ValueError
         If the shape is none, or not that of a row.
     """
-    if image_shape is None:
+    if isinstance(image_shape, str):
         side = math.isqrt(n_features)
         return (side, side, 1) if side**2 == n_features else (1, n_features, 1)
     shape = checked_sizes("image_shape", image_shape)

@@ -6,21 +6,108 @@ The numbers come from NumPy, so they are the same on every backend.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ._backend import keras
 from ._networks import LINEAR, Networks, build_networks
 from ._networks._custom import GATE
-from ._networks._dense import CORRECTION
+from ._networks._dense import CORRECTION, LOG_VARIANCE
+from ._pca import PrincipalAxes
 from ._scaling import on_grid
 from ._spec import NetworkSpec
+
+_LEAST_NOISE = 1e-6
+"""Of the mean variance: the noise where probabilistic PCA leaves none."""
+
+_RAREST = 0.01
+"""Probability of a one, or of a zero, that is not told from none at the start."""
+
+
+class LinearStart(NamedTuple):
+    """The linear path at iteration 0: a kernel and a bias for either direction.
+
+    Parameters
+    ----------
+    encoder, decoder : tuple of ndarray
+        Of shapes (n_features, n_components) and (n_components,), and back.
+
+    code_log_variances : ndarray of shape (n_components,) or None
+        Of a variational code given its row.
+
+    row_log_variance : ndarray of shape (1,) or None
+        Of a row given its code, the same for all features.
+    """
+
+    encoder: tuple[np.ndarray, np.ndarray]
+    decoder: tuple[np.ndarray, np.ndarray]
+    code_log_variances: np.ndarray | None = None
+    row_log_variance: np.ndarray | None = None
+
+    @classmethod
+    def pca(cls, axes: PrincipalAxes) -> LinearStart:
+        """Return PCA, for rows that are centred."""
+        n_components, n_features = axes.components.shape
+        return cls(
+            (axes.components.T, np.zeros(n_components)),
+            (axes.components, np.zeros(n_features)),
+        )
+
+    @classmethod
+    def probabilistic_pca(
+        cls, axes: PrincipalAxes, scale: float, mean: np.ndarray, likelihood: str
+    ) -> LinearStart:
+        r"""Return probabilistic PCA, the best linear variational autoencoder.
+
+        Tipping & Bishop (1999), Lucas et al. (2019): with the eigenvalues
+        :math:`\lambda_i` and the mean :math:`\sigma^2` of those left out,
+
+        .. math::
+            x = U (\Lambda - \sigma^2)^{1/2} z + \mu + \sigma \epsilon, \qquad
+            z | x \sim N(\Lambda^{-1} (\Lambda - \sigma^2)^{1/2} U^T (x - \mu),
+            \sigma^2 \Lambda^{-1}).
+
+        With a Bernoulli likelihood the rows are those of the logistic function's
+        tangent, at a half for the slope and at the mean for the height.
+
+        Parameters
+        ----------
+        axes : PrincipalAxes
+            Of the rows.
+
+        scale : float
+            One unit of the network in the data's units.
+
+        mean : ndarray of shape (n_features,)
+            Of the rows, in the network's units.
+
+        likelihood : {"gaussian", "bernoulli"}
+            Of a row given its code.
+        """
+        variances = axes.explained_variance / scale**2
+        noise = max(axes.noise_variance / scale**2, _LEAST_NOISE)
+        spread = np.sqrt(np.maximum(variances - noise, 0))
+        variances = np.maximum(variances, noise)
+        down = axes.components.T * (spread / variances)
+        up, height = axes.components * spread[:, None], mean
+        row_log_variance: np.ndarray | None = np.log([noise])
+        if likelihood == "bernoulli":
+            inside = np.clip(mean, _RAREST, 1 - _RAREST)
+            up, height = 4 * up, np.log(inside / (1 - inside))
+            row_log_variance = None
+        return cls(
+            (down, -mean @ down),
+            (up, height),
+            np.log(noise / variances),
+            row_log_variance,
+        )
 
 
 def initial_weights(
     spec: NetworkSpec,
     networks: Networks,
-    components: np.ndarray | None,
+    start: LinearStart | None,
     rng: np.random.RandomState,
 ) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
     """Return the weights of iteration 0.
@@ -33,9 +120,9 @@ def initial_weights(
     networks : Networks
         Its Keras models; only the names and shapes of their variables are read.
 
-    components : ndarray of shape (n_components, n_features) or None
-        Principal axes for the linear path. The layers added to it start at zero, so
-        the whole network is PCA. None where there is no linear path.
+    start : LinearStart or None
+        For the linear path. The layers added to it start at zero, so the whole network
+        is what this says. None where there is no linear path.
 
     rng : RandomState
         Source of every random number.
@@ -43,16 +130,19 @@ def initial_weights(
     if spec.is_custom:
         # The user's layers keep the initialisers that the user gave them.
         networks = build_networks(spec, seed=rng.randint(2**31))
-    axes = (None, None) if components is None else (components.T, components)
+    encoder, decoder = {}, {}
+    if start is not None:
+        encoder = {LINEAR: start.encoder, LOG_VARIANCE: (0, start.code_log_variances)}
+        decoder = {LINEAR: start.decoder, LOG_VARIANCE: (0, start.row_log_variance)}
     return {
-        "encoder": _fill(networks.encoder, axes[0], rng),
-        "decoder": _fill(networks.decoder, axes[1], rng),
+        "encoder": _fill(networks.encoder, encoder, rng),
+        "decoder": _fill(networks.decoder, decoder, rng),
     }
 
 
-def _fill(model, linear, rng) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _fill(model, given, rng) -> tuple[list[np.ndarray], list[np.ndarray]]:
     trainable = [
-        _draw(layer, variable, linear, rng)
+        _draw(layer, variable, given.get(layer.name), rng)
         for layer in model.layers
         for variable in layer.trainable_variables
     ]
@@ -64,11 +154,12 @@ def _fill(model, linear, rng) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return trainable, state
 
 
-def _draw(layer, variable, linear, rng) -> np.ndarray:
+def _draw(layer, variable, given, rng) -> np.ndarray:
     if isinstance(layer, keras.Model):
         return np.asarray(variable.value)
-    if layer.name == LINEAR and len(variable.shape) == 2:
-        return on_grid(linear)
+    if given is not None:
+        value = given[0] if len(variable.shape) == 2 else given[1]
+        return on_grid(np.broadcast_to(value, variable.shape))
     if layer.name in (CORRECTION, GATE) or len(variable.shape) == 1:
         return np.zeros(variable.shape, np.float32)
     # Glorot & Bengio (2010), Keras' default for dense and convolutional layers.

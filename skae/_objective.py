@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ._backend import keras
+from ._likelihood import divergences, draw_codes, negative_log_likelihood
 
 ops = keras.ops
 
@@ -37,6 +38,9 @@ class Strengths(NamedTuple):
 
     low, high : float
         The smallest and the largest training value, in the network's units.
+
+    beta : float
+        Weight of the divergence of a variational autoencoder's codes.
     """
 
     alpha: Any
@@ -46,6 +50,7 @@ class Strengths(NamedTuple):
     scale: Any
     low: Any
     high: Any
+    beta: Any = 1.0
 
 
 def _gaussian(rows, noise, strengths, image_shape):
@@ -109,6 +114,9 @@ class Objective:
 
     image_shape : tuple of int or None
         Height, width and channels, where corruption asks for them.
+
+    likelihood : {"gaussian", "bernoulli"} or None
+        In place of the loss, of a variational autoencoder.
     """
 
     loss: Any = field(compare=False)
@@ -116,6 +124,7 @@ class Objective:
     corruption: str | Callable | None
     paired: bool = False
     image_shape: tuple[int, int, int] | None = None
+    likelihood: str | None = None
 
     @classmethod
     def of(cls, loss: Any, corruption: Any, paired: bool = False) -> Objective:
@@ -130,6 +139,11 @@ class Objective:
             return self
         return replace(self, image_shape=image_shape)
 
+    @classmethod
+    def variational(cls, likelihood: str, paired: bool = False) -> Objective:
+        """Return the evidence lower bound as an objective."""
+        return cls(None, None, None, paired, likelihood=likelihood)
+
     @property
     def restores(self) -> bool:
         """Whether the network sees something else than it should return."""
@@ -138,6 +152,8 @@ class Objective:
     @property
     def is_squared_error(self) -> bool:
         """Whether PCA already minimises it among the linear autoencoders."""
+        if self.likelihood is not None:
+            return False
         loss = keras.losses.get(self.loss)
         return not self.restores and (
             loss is keras.losses.mean_squared_error
@@ -165,8 +181,15 @@ class Objective:
         damage = CORRUPTIONS[self.corruption][1]
         return damage(rows, noise, strengths, self.image_shape)
 
-    def row_losses(self, rows, codes, reconstructions, strengths: Strengths):
+    def codes(self, encoded, noise):
+        """Return the codes to decode: drawn, where the encoder returns a posterior."""
+        return encoded if self.likelihood is None else draw_codes(encoded, noise)
+
+    def row_losses(self, rows, encoded, decoded, strengths: Strengths):
         r"""Return each row's loss.
+
+        Of a variational autoencoder it is minus the evidence lower bound, with the
+        divergence weighted, for each feature. Else it is
 
         .. math::
             \ell(x, \hat x) + \mathrm{sparsity} \cdot
@@ -176,12 +199,16 @@ class Objective:
         the L1 norm alone, it cannot be lowered by making the codes small and the
         decoder large.
         """
+        if self.likelihood is not None:
+            surprise = negative_log_likelihood(self.likelihood, rows, decoded)
+            divergence = ops.sum(divergences(encoded), axis=-1)
+            return surprise + strengths.beta * divergence / rows.shape[-1]
         loss = keras.losses.get(self.loss)
         # An instance reduces over rows when called; `call` is what it does to each.
         each = loss.call if isinstance(loss, keras.losses.Loss) else loss
-        squares = ops.mean(ops.square(codes), axis=-1)
-        spread = ops.mean(ops.abs(codes), axis=-1) * ops.rsqrt(squares + _TINY)
-        return each(rows, reconstructions) + strengths.sparsity * spread
+        squares = ops.mean(ops.square(encoded), axis=-1)
+        spread = ops.mean(ops.abs(encoded), axis=-1) * ops.rsqrt(squares + _TINY)
+        return each(rows, decoded) + strengths.sparsity * spread
 
 
 def _key(loss: Any) -> Any:

@@ -44,6 +44,7 @@ DETERMINISTIC_CONSTRAINTS: dict[str, list] = SHARED_CONSTRAINTS | {
     ],
     "corruption_level": [Interval(Real, 0, None, closed="left")],
     "sparsity": [Interval(Real, 0, None, closed="left")],
+    "density": [HasMethods(["fit", "sample"]), None],
 }
 """Of the estimators whose code is a function of the row."""
 

@@ -49,6 +49,16 @@ class PrincipalAxes:
         """Share of the variance that is off the axes."""
         return max(1 - float(self.explained_variance_ratio.sum()), 0.0)
 
+    @property
+    def noise_variance(self) -> float:
+        """Mean variance along the axes left out, in the data's squared units."""
+        n_left_out = self.components.shape[1] - self.n_components
+        share = float(self.explained_variance_ratio.sum())
+        explained = float(self.explained_variance.sum())
+        if n_left_out == 0 or share == 0:
+            return 0.0
+        return max(explained / share - explained, 0.0) / n_left_out
+
     @classmethod
     def fit(
         cls,

@@ -51,6 +51,11 @@ class Scaling:
         rounding = 10 * np.finfo(np.float64).eps * np.abs(mean).max(initial=0.0)
         return cls(mean, scale if scale > rounding else 1.0)
 
+    @classmethod
+    def none(cls, n_features: int) -> Scaling:
+        """Keep the data's own units."""
+        return cls(np.zeros(n_features), 1.0)
+
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Return ``X`` in the network's units, as float32.
 

@@ -59,6 +59,13 @@ class NetworkSpec:
 
     convolutions : tuple of Convolution
         Layers before the hidden ones of the encoder.
+
+    output_activation : str, callable or None
+        Keras activation of the decoder's output.
+
+    likelihood : {"gaussian", "bernoulli"} or None
+        Of a row given its code, in a variational autoencoder: the encoder returns mean
+        and log-variance of the code, the decoder what the likelihood takes.
     """
 
     n_features: int
@@ -71,6 +78,8 @@ class NetworkSpec:
     decoder: Callable[..., Any] | None = None
     image_shape: tuple[int, int, int] | None = None
     convolutions: tuple[Convolution, ...] = ()
+    output_activation: str | Callable | None = None
+    likelihood: Literal["gaussian", "bernoulli"] | None = None
 
     @property
     def starts_at_pca(self) -> bool:
@@ -89,6 +98,11 @@ class NetworkSpec:
             )
             found.append((height, width))
         return found
+
+    @property
+    def keeps_units(self) -> bool:
+        """Whether outputs are in the data's own units, neither centred nor scaled."""
+        return self.output_activation is not None or self.likelihood == "bernoulli"
 
     @property
     def is_custom(self) -> bool:

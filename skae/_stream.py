@@ -64,8 +64,11 @@ class Stream:
         rng: np.random.RandomState,
     ) -> Stream:
         """Stand before the first batch."""
+        from ._initialization import LinearStart
+
         program = recipe.program(spec)
-        state = program.initial_state(program.initial_weights(axes, rng))
+        start = LinearStart.pca(axes) if axes is not None else None
+        state = program.initial_state(program.initial_weights(start, rng))
         pca = IncrementalPCA(spec.n_components) if spec.starts_at_pca else None
         return cls(spec, scaling, pca, state, rng)
 

@@ -11,9 +11,9 @@ from skae._spec import Convolution
 @pytest.mark.parametrize(
     ("given", "n_features", "found"),
     [
-        (None, 64, (8, 8, 1)),
-        (None, 60, (1, 60, 1)),
-        (None, 1, (1, 1, 1)),
+        ("auto", 64, (8, 8, 1)),
+        ("auto", 60, (1, 60, 1)),
+        ("auto", 1, (1, 1, 1)),
         ((5, 12), 60, (5, 12, 1)),
         ([2, 10, 3], 60, (2, 10, 3)),
         (np.array([4, 4, 4]), 64, (4, 4, 4)),
@@ -59,7 +59,8 @@ def test_layers_as_asked_for():
         (dict(image_shape=(-8, -8)), "image_shape must hold integers above 0"),
         (dict(image_shape=(0, 8)), "image_shape must hold integers above 0"),
         (dict(image_shape=(8.0, 8.0)), "image_shape must hold integers above 0"),
-        (dict(image_shape=8), "image_shape"),
+        (dict(image_shape=8), "'image_shape' parameter of"),
+        (dict(image_shape=None), "'image_shape' parameter of"),
         (dict(filters=0), "filters"),
         (dict(filters=(4, -1)), "filters must hold integers above 0"),
         (dict(kernel_size=9), "kernel_size=9 must be at most 8"),

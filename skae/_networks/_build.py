@@ -15,7 +15,7 @@ from ._convolutional import (
     build_convolutional_encoder,
 )
 from ._custom import build_custom_decoder, build_custom_encoder, seeded_keras
-from ._dense import LINEAR, build_dense_decoder, build_dense_encoder
+from ._dense import LINEAR, LOG_VARIANCE, build_dense_decoder, build_dense_encoder
 
 Variables = tuple[list, list]
 """Trainable and non-trainable values of one network, in Keras' order."""
@@ -23,19 +23,39 @@ Variables = tuple[list, list]
 
 @dataclass(frozen=True)
 class Networks:
-    """Keras encoder and decoder, used through their stateless calls only."""
+    """Keras encoder and decoder, used through their stateless calls only.
 
+    Parameters
+    ----------
+    spec : NetworkSpec
+        What they were built from.
+
+    encoder, decoder : keras.Model
+        Their weights, but for their shapes, mean nothing.
+    """
+
+    spec: NetworkSpec
     encoder: keras.Model
     decoder: keras.Model
 
+    def codes(self, encoded):
+        """Return the codes in what the encoder returns: for a posterior its mean."""
+        return encoded[..., : self.spec.n_components]
+
+    def rows(self, decoded):
+        """Return the rows in what the decoder returns: for a likelihood its mean."""
+        if self.spec.likelihood == "bernoulli":
+            return keras.ops.sigmoid(decoded)
+        return decoded[..., : self.spec.n_features]
+
     def encode(self, variables: Variables, rows: Any, training: bool = False):
-        """Return the codes, the new non-trainable values and the layers' losses."""
+        """Return the outputs, the new non-trainable values and the layers' losses."""
         return self.encoder.stateless_call(
             *variables, rows, training=training, return_losses=True
         )
 
     def decode(self, variables: Variables, codes: Any, training: bool = False):
-        """Return the rows, the new non-trainable values and the layers' losses."""
+        """Return the outputs, the new non-trainable values and the layers' losses."""
         return self.decoder.stateless_call(
             *variables, codes, training=training, return_losses=True
         )
@@ -70,7 +90,7 @@ def build_networks(
     layers are drawn by the user's initialisers, from ``seed``.
     """
     with seeded_keras(seed):
-        return Networks(_encoder(spec, layers), _decoder(spec, layers))
+        return Networks(spec, _encoder(spec, layers), _decoder(spec, layers))
 
 
 def _encoder(spec: NetworkSpec, layers: ConvolutionLayers) -> keras.Model:
@@ -91,7 +111,7 @@ def _decoder(spec: NetworkSpec, layers: ConvolutionLayers) -> keras.Model:
 
 def _penalised(model: keras.Model) -> list[bool]:
     return [
-        layer.name != LINEAR and len(variable.shape) > 1
+        layer.name not in (LINEAR, LOG_VARIANCE) and len(variable.shape) > 1
         for layer in model.layers
         for variable in layer.trainable_variables
     ]

@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 from .._backend import keras
 from .._spec import NetworkSpec
-from ._dense import CORRECTION, LINEAR, dense, hidden_layers, with_linear_path
+from ._dense import (
+    CORRECTION,
+    LINEAR,
+    dense,
+    hidden_layers,
+    with_likelihood,
+    with_linear_path,
+    with_posterior,
+)
 from ._products import ProductConv2D, ProductConv2DTranspose
 
 
@@ -42,8 +50,8 @@ def build_convolutional_encoder(
         )(hidden)
     hidden = keras.layers.Flatten(dtype="float32")(hidden)
     hidden = hidden_layers(hidden, spec.hidden_layer_sizes, spec)
-    outputs = with_linear_path(inputs, hidden, spec.n_components, spec)
-    return keras.Model(inputs, outputs, name="encoder")
+    codes = with_linear_path(inputs, hidden, spec.n_components, spec)
+    return keras.Model(inputs, with_posterior(codes, hidden, spec), name="encoder")
 
 
 def build_convolutional_decoder(
@@ -72,11 +80,11 @@ def build_convolutional_decoder(
             name=CORRECTION if is_correction else f"convolution_{depth}",
         )(hidden)
         hidden = _cropped(hidden, cells[depth])
-    outputs = keras.layers.Flatten(dtype="float32")(hidden)
+    rows = keras.layers.Flatten(dtype="float32")(hidden)
     if spec.starts_at_pca:
         linear = dense(spec.n_features, LINEAR)(inputs)
-        outputs = keras.layers.Add(dtype="float32")([linear, outputs])
-    return keras.Model(inputs, outputs, name="decoder")
+        rows = keras.layers.Add(dtype="float32")([linear, rows])
+    return keras.Model(inputs, with_likelihood(rows, inputs, spec), name="decoder")
 
 
 def _cropped(images, cells: tuple[int, int]):

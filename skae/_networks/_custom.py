@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from .._backend import keras
 from .._spec import NetworkSpec
-from ._dense import LINEAR
+from ._dense import LINEAR, with_likelihood
 
 GATE = "gate"
 
@@ -25,7 +25,11 @@ def build_custom_encoder(spec: NetworkSpec) -> keras.Model:
 def build_custom_decoder(spec: NetworkSpec) -> keras.Model:
     """Codes to rows through the user's decoder."""
     assert spec.decoder is not None
-    return _around(spec.decoder, "decoder", spec.n_components, spec.n_features, spec)
+    model = _around(spec.decoder, "decoder", spec.n_components, spec.n_features, spec)
+    if spec.output_activation is None:
+        return model
+    rows = with_likelihood(model.output, model.input, spec)
+    return keras.Model(model.input, rows, name="decoder")
 
 
 @contextmanager

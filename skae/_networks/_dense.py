@@ -7,22 +7,24 @@ from .._spec import NetworkSpec
 
 LINEAR = "linear"
 CORRECTION = "correction"
+LOG_VARIANCE = "log_variance"
+POSTERIOR, LIKELIHOOD = "posterior", "likelihood"
 
 
 def build_dense_encoder(spec: NetworkSpec) -> keras.Model:
     """Rows to codes."""
     inputs = keras.Input((spec.n_features,), dtype="float32", name="rows")
     hidden = hidden_layers(inputs, spec.hidden_layer_sizes, spec)
-    outputs = with_linear_path(inputs, hidden, spec.n_components, spec)
-    return keras.Model(inputs, outputs, name="encoder")
+    codes = with_linear_path(inputs, hidden, spec.n_components, spec)
+    return keras.Model(inputs, with_posterior(codes, hidden, spec), name="encoder")
 
 
 def build_dense_decoder(spec: NetworkSpec) -> keras.Model:
     """Codes to rows, mirroring the encoder."""
     inputs = keras.Input((spec.n_components,), dtype="float32", name="codes")
     hidden = hidden_layers(inputs, spec.hidden_layer_sizes[::-1], spec)
-    outputs = with_linear_path(inputs, hidden, spec.n_features, spec)
-    return keras.Model(inputs, outputs, name="decoder")
+    rows = with_linear_path(inputs, hidden, spec.n_features, spec)
+    return keras.Model(inputs, with_likelihood(rows, inputs, spec), name="decoder")
 
 
 def hidden_layers(inputs, sizes: tuple[int, ...], spec: NetworkSpec):
@@ -46,6 +48,27 @@ def with_linear_path(inputs, hidden, width: int, spec: NetworkSpec):
         return linear
     correction = dense(width, CORRECTION, use_bias=False)(hidden)
     return keras.layers.Add(dtype="float32")([linear, correction])
+
+
+def with_posterior(codes, hidden, spec: NetworkSpec):
+    """Join to the mean of a variational code its log-variance."""
+    if spec.likelihood is None:
+        return codes
+    log_variances = dense(spec.n_components, LOG_VARIANCE)(hidden)
+    return keras.layers.Concatenate(dtype="float32", name=POSTERIOR)(
+        [codes, log_variances]
+    )
+
+
+def with_likelihood(rows, codes, spec: NetworkSpec):
+    """Join to the mean of a row what its likelihood takes beside it."""
+    if spec.likelihood == "gaussian":
+        log_variance = dense(1, LOG_VARIANCE)(codes)
+        join = keras.layers.Concatenate(dtype="float32", name=LIKELIHOOD)
+        return join([rows, log_variance])
+    if spec.output_activation is None:
+        return rows
+    return keras.layers.Activation(spec.output_activation, dtype="float32")(rows)
 
 
 def dense(width: int, name: str, activation=None, use_bias: bool = True):

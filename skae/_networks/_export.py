@@ -11,6 +11,7 @@ from .._scaling import Scaling
 from .._spec import NetworkSpec
 from ._build import Variables, build_networks
 from ._convolutional import STANDARD
+from ._dense import LIKELIHOOD, POSTERIOR
 
 _NARROW = 1e-6
 """Half the width under which a column counts as constant."""
@@ -25,6 +26,9 @@ def export_encoder(
 ) -> keras.Model:
     """Scaling, network and canonical basis as one model from rows to codes."""
     network = _with_values(build_networks(spec, layers=STANDARD).encoder, variables)
+    if spec.likelihood is not None:
+        codes = network.get_layer(POSTERIOR).input[0]
+        network = keras.Model(network.input, codes, name="encoder")
     rows = keras.Input((spec.n_features,), dtype="float32", name="rows")
     scaled = keras.layers.Rescaling(
         1 / scaling.scale, (-scaling.mean / scaling.scale).tolist(), dtype="float32"
@@ -43,10 +47,15 @@ def export_decoder(
 ) -> keras.Model:
     """Canonical basis, network and scaling as one model from codes to rows."""
     network = _with_values(build_networks(spec, layers=STANDARD).decoder, variables)
+    if spec.likelihood == "gaussian":
+        means = network.get_layer(LIKELIHOOD).input[0]
+        network = keras.Model(network.input, means, name="decoder")
     codes = keras.Input((spec.n_components,), dtype="float32", name="codes")
     basis_layer = _affine(basis.inverse, basis.offset, "canonical")
     inner = basis_layer(codes)
     scaled = _continued(network, inner, bounds.codes, bounds.components)
+    if spec.likelihood == "bernoulli":
+        scaled = keras.layers.Activation("sigmoid", dtype="float32")(scaled)
     rows = keras.layers.Rescaling(
         scaling.scale, scaling.mean.tolist(), dtype="float32"
     )(scaled)

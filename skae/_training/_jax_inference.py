@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._chunks import aligned_empty, chunk_rows, slices
+from .._likelihood import divergences, draw_codes, negative_log_likelihood
 from .._networks import Networks, build_networks
 from .._spec import NetworkSpec
 
@@ -64,6 +65,8 @@ class InferenceProgram:
         self._many = min(chunk_rows(spec.n_features), MANY)
         self._compiled_encode = jax.jit(self._encode_block)
         self._compiled_decode = jax.jit(self._decode_block)
+        self._compiled_evidence = jax.jit(self._evidence_block)
+        self._compiled_divergences = jax.jit(self._divergences_block)
 
     @staticmethod
     def place(arrays: Any) -> Any:
@@ -86,18 +89,61 @@ class InferenceProgram:
         """Yield the network's rows for blocks of float32 codes, as float32."""
         return self._each(partial(self._compiled_decode, arrays), blocks)
 
+    def evidence(
+        self, encoder: EncoderArrays, decoder: DecoderArrays, blocks, noise: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Yield the lower bounds of the log-likelihoods of blocks of float32 rows.
+
+        Of rows in the network's units, in nats. Each draw of ``noise``, of shape
+        (n_draws, n_components), serves all rows.
+        """
+        compiled = partial(self._compiled_evidence, encoder, decoder, noise)
+        # Sums over many draws: in one shape, so that a row's does not depend on others.
+        return self._each(compiled, blocks, self._many)
+
+    def divergences(
+        self, arrays: EncoderArrays, blocks: Iterable[np.ndarray]
+    ) -> Iterator[np.ndarray]:
+        """Yield the divergence of each code of blocks of float32 rows, in nats."""
+        return self._each(partial(self._compiled_divergences, arrays), blocks)
+
     def _encode_block(self, arrays: EncoderArrays, rows):
         scaled = (rows - arrays.shift) * arrays.factor
-        codes = _continued(self.networks.encode, arrays, scaled)
+        codes = _continued(self._codes, arrays, scaled)
         return (codes - arrays.offset) @ arrays.matrix
 
     def _decode_block(self, arrays: DecoderArrays, codes):
         inner = codes @ arrays.matrix + arrays.offset
-        return _continued(self.networks.decode, arrays, inner)
+        return _continued(self._rows, arrays, inner)
 
-    def _each(self, compiled, blocks) -> Iterator[np.ndarray]:
+    def _codes(self, variables, rows):
+        return self.networks.codes(self.networks.encode(variables, rows)[0])
+
+    def _rows(self, variables, codes):
+        return self.networks.rows(self.networks.decode(variables, codes)[0])
+
+    def _posterior(self, arrays: EncoderArrays, rows):
+        scaled = (rows - arrays.shift) * arrays.factor
+        return scaled, self.networks.encode(arrays.variables, scaled)[0]
+
+    def _divergences_block(self, arrays: EncoderArrays, rows):
+        return divergences(self._posterior(arrays, rows)[1])
+
+    def _evidence_block(self, encoder, decoder: DecoderArrays, noise, rows):
+        likelihood = self._spec.likelihood
+        assert likelihood is not None
+        scaled, posterior = self._posterior(encoder, rows)
+
+        def log_likelihood(one):
+            code = draw_codes(posterior, jnp.broadcast_to(one, (len(rows), len(one))))
+            decoded, _, _ = self.networks.decode(decoder.variables, code)
+            return -negative_log_likelihood(likelihood, scaled, decoded)
+
+        expected = jax.lax.map(log_likelihood, noise).mean(axis=0)
+        return expected * self._spec.n_features - divergences(posterior).sum(axis=1)
+
+    def _each(self, compiled, blocks, size: int = 0) -> Iterator[np.ndarray]:
         under_way: deque[tuple[int, Any]] = deque()
-        size = 0
         for block in blocks:
             # Only a call of few rows begins with so short a block.
             size = size or (FEW if len(block) <= FEW else self._many)
@@ -111,7 +157,7 @@ class InferenceProgram:
 
 def _continued(network, arrays: EncoderArrays | DecoderArrays, values):
     inside = jnp.clip(values, arrays.low, arrays.high)
-    outputs, _, _ = network(arrays.variables, inside)
+    outputs = network(arrays.variables, inside)
     excess = values - inside
     # Most blocks hold nothing beyond the bounds, and are not asked to pay for it.
     return jax.lax.cond(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._initialization import initial_weights
+from .._initialization import LinearStart, initial_weights
 from .._networks import Networks
 from .._objective import Objective, Strengths, weight_penalty
 from .._spec import NetworkSpec
@@ -43,10 +43,11 @@ class TrainingProgram:
         """Return the rows on the device: on a CPU, where aligned, as they are."""
         return jax.device_put(rows)
 
-    def initial_weights(self, axes, rng: np.random.RandomState) -> dict:
+    def initial_weights(
+        self, start: LinearStart | None, rng: np.random.RandomState
+    ) -> dict:
         """Return the weights of iteration 0."""
-        components = axes.components if self._spec.starts_at_pca else None
-        return initial_weights(self._spec, self.networks, components, rng)
+        return initial_weights(self._spec, self.networks, start, rng)
 
     def initial_state(self, weights: dict) -> tuple[dict, list]:
         """Return the weights and a fresh optimizer's state."""
@@ -208,14 +209,21 @@ class TrainingProgram:
         seen, wanted = self.objective.seen_and_wanted(rows)
         noise = _noise(self.objective.noise, key, seen)
         damaged = self.objective.corrupt(seen, noise, strengths)
-        codes, encoder_state, on_encoder = self.networks.encode(
+        encoded, encoder_state, on_encoder = self.networks.encode(
             variables[0], damaged, training
         )
-        outputs, decoder_state, on_decoder = self.networks.decode(
+        codes = self._codes(encoded, key)
+        decoded, decoder_state, on_decoder = self.networks.decode(
             variables[1], codes, training
         )
-        losses = self.objective.row_losses(wanted, codes, outputs, strengths)
+        losses = self.objective.row_losses(wanted, encoded, decoded, strengths)
         return losses, (encoder_state, decoder_state), on_encoder + on_decoder
+
+    def _codes(self, encoded, key):
+        if self.objective.likelihood is None:
+            return encoded
+        shape = (encoded.shape[0], self._spec.n_components)
+        return self.objective.codes(encoded, jax.random.normal(key, shape))
 
 
 def _for_each_batch(order, n_rows, body, carry):

@@ -61,9 +61,14 @@ class Recipe:
         decays = rate is not None
         if decays:
             optimizer = optimizer.with_constant_rate()
+        if "likelihood" in parameters:
+            objective = Objective.variational(parameters["likelihood"], paired)
+        else:
+            loss, corruption = parameters["loss"], parameters["corruption"]
+            objective = Objective.of(loss, corruption, paired)
         return cls(
             parameters,
-            Objective.of(parameters["loss"], parameters["corruption"], paired),
+            objective,
             optimizer,
             # An optimizer with a schedule of its own ignores the rate it is handed.
             rate or own_rate or 0.0,
@@ -92,12 +97,13 @@ class Recipe:
         low, high = self._extremes(X, units)
         strengths = Strengths(
             np.float32(self.parameters["alpha"] * unexplained),
-            np.float32(self.parameters["sparsity"]),
-            np.float32(self.parameters["corruption_level"]),
+            np.float32(self.parameters.get("sparsity", 0.0)),
+            np.float32(self.parameters.get("corruption_level", 0.0)),
             scaling.apply(np.zeros_like(scaling.mean)),
             np.float32(scaling.scale),
             low,
             high,
+            np.float32(self.parameters.get("beta", 1.0)),
         )
         rows = feed(X, units, batch_size, split.n_models, program.place)
         return Task(rows, split, strengths, batch_size)
@@ -119,11 +125,13 @@ class Recipe:
     def is_solved_by_pca(self, spec: NetworkSpec) -> bool:
         """Whether PCA is the optimum: the linear autoencoder with squared error.
 
-        Baldi & Hornik (1989).
+        Baldi & Hornik (1989); for the variational one Lucas et al. (2019).
         """
-        return spec.is_linear and (
-            self.objective.is_squared_error and not self.parameters["sparsity"]
-        )
+        if not spec.is_linear:
+            return False
+        if spec.likelihood is not None:
+            return spec.likelihood == "gaussian" and self.parameters["beta"] == 1
+        return self.objective.is_squared_error and not self.parameters["sparsity"]
 
     def schedule(self, spec: NetworkSpec, task: Task) -> Schedule:
         """Return how long to train: not at all where PCA cannot be improved on.

@@ -46,6 +46,9 @@ def improves_on(
     if not split.judges:
         return True
     gains = _losses(program, baseline, task, split.held_out) - result.judgement
+    if program.objective.likelihood is not None:
+        # A likelihood gains by losing a little on most rows what it wins on others.
+        return _beyond_chance(gains)
     return is_gain(gains)
 
 

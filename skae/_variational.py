@@ -1,0 +1,384 @@
+"""The variational autoencoder."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import BaseAutoencoder
+from ._codecs import NetworkCodec
+from ._images import checked_image_shape, convolutions
+from ._parameters import SHARED_CONSTRAINTS, checked_sizes
+from ._pca import PrincipalAxes
+from ._scaling import Scaling
+from ._spec import Convolution, NetworkSpec
+
+if TYPE_CHECKING:
+    from ._initialization import LinearStart
+
+_DRAWS = 32
+"""Fewest draws of the code over which ``score_samples`` takes the mean."""
+
+_ACTIVE = 0.01
+"""Variance of its posterior means from which a component counts as active."""
+
+_POSITIVE = Interval(Integral, 1, None, closed="left")
+
+
+class VariationalAutoencoderTransformer(BaseAutoencoder):
+    r"""Variational autoencoder that starts at probabilistic PCA.
+
+    A probabilistic model of the data [1]_: codes are drawn from :math:`N(0, I)`, and
+    rows from a distribution around the decoded code. The encoder approximates what the
+    code of a row may have been by a normal distribution, and both are trained to
+    maximise a lower bound of the log-likelihood (ELBO),
+
+    .. math::
+        \log p(x) \ge \mathbb{E}_{z \sim q(z | x)} \log p(x | z)
+        - \beta \, \mathrm{KL}(q(z | x) \,\|\, N(0, I)).
+
+    The best linear variational autoencoder is probabilistic PCA [2]_. Every network
+    holds it as a linear path, starts there, and is kept only where the bound on
+    held-out rows is higher beyond doubt.
+
+    Read more in ``docs/images.md``.
+
+    Parameters
+    ----------
+    n_components : int, float in (0, 1) or None, default=2
+        Width of the code. A float is the share of the variance to explain: the smallest
+        number of components for which PCA explains more than that. None keeps
+        ``min(n_samples, n_features)``.
+
+    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
+        - "gaussian": rows are normal around the decoded code, with one variance for all
+          features, which the decoder learns.
+        - "bernoulli": features are 0 or 1, or shares in between, and the decoder learns
+          their probabilities.
+
+    beta : float, default=1.0
+        Weight of the divergence [3]_. Above 1 codes say less about their rows and are
+        nearer to the prior; below 1 the other way round. Only with 1 is the objective a
+        bound of the log-likelihood.
+
+    image_shape : sequence of int, "auto" or None, default=None
+        ``(height, width)`` or ``(height, width, channels)`` of the images that rows
+        are, for a convolutional network, or "auto", as for
+        :class:`ConvolutionalAutoencoderTransformer`. None for a dense network.
+
+    filters : int or array-like of int, default=32
+        Filters of each convolutional layer, as for
+        :class:`ConvolutionalAutoencoderTransformer`. Without ``image_shape`` this and
+        the next two are ignored.
+
+    kernel_size : int, array-like of int or None, default=None
+        Side of the windows.
+
+    strides : int, array-like of int or None, default=None
+        Distance between windows.
+
+    hidden_layer_sizes : array-like of int, default=(512, 256)
+        Widths of the encoder's hidden layers; the decoder mirrors them. Empty, with a
+        Gaussian likelihood, ``beta=1`` and no convolutions, for probabilistic PCA.
+
+    activation : str or callable, default="silu"
+        Keras activation of the hidden layers.
+
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Keras optimizer. An instance is not changed.
+
+    learning_rate : float or None, default=None
+        Rate of the first step; it falls along half a cosine to zero at ``max_iter``.
+        None is 0.002 for an optimizer given by name, and for an instance the
+        instance's own rate or schedule, as it is.
+
+    batch_size : int or "auto", default="auto"
+        Rows in a batch. "auto" is the power of two nearest to ``n_samples / 40``, from
+        32 to 512.
+
+    max_iter : int, default=60
+        Most epochs.
+
+    alpha : float, default=1e-5
+        Strength of the L2 penalty on the kernels of the nonlinear path, as for
+        :class:`AutoencoderTransformer`.
+
+    dropout : float in [0, 1), default=0.0
+        Share of hidden units dropped in training.
+
+    early_stopping : bool, default=True
+        Whether to hold out rows, restore the weights that are best on them, and stop
+        when these no longer improve. Without it all rows train, and the best weights
+        are those of the epoch with the lowest training loss.
+
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows to hold out, rounded up. Where that is fewer than 100 rows,
+        all rows judge in turn, as for :class:`AutoencoderTransformer`.
+
+    n_iter_no_change : int, default=20
+        Epochs without improvement after which training stops.
+
+    tol : float, default=1e-4
+        Smallest relative decrease of the loss that counts as improvement.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the fit before, if that had the same
+        network.
+
+    random_state : int, RandomState instance or None, default=None
+        Decides the weights at the start, the rows held out, the order of the rows and
+        the codes drawn. Pass an int for results that are the same, bit for bit.
+
+    verbose : bool, default=False
+        Whether to print the losses of each epoch.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of the code.
+
+    n_active_components_ : int
+        Components in use: those whose posterior means vary over the training rows by
+        more than 0.01 [4]_. The others have collapsed to the prior and say nothing.
+
+    divergence_ : ndarray of shape (n_components_,)
+        Mean divergence of each code from its prior over the training rows, in nats:
+        what it says about a row. Their sum is the rate.
+
+    explained_variance_ : ndarray of shape (n_components_,)
+        Variance of each code over the training rows; non-increasing.
+
+    explained_variance_ratio_ : ndarray of shape (n_components_,)
+        Share of the training rows' variance that the codes explain, shared out in
+        proportion to their variance.
+
+    mean_ : ndarray of shape (n_features_in_,)
+        Mean of the training rows.
+
+    n_iter_ : int
+        Epochs run; 0 where nothing could be trained.
+
+    loss_curve_ : list of float
+        Minus the mean bound of each epoch, with ``beta``, in nats for each feature of
+        rows in units of the global scale.
+
+    validation_loss_curve_ : list of float or None
+        The same of the held-out rows after each epoch.
+
+    best_loss_ : float
+        The lowest of the losses that decide, iteration 0 included.
+
+    encoder_, decoder_ : keras.Model
+        ``transform`` and ``inverse_transform`` as ordinary Keras models of standard
+        layers, scaling included; built on first access.
+
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in ``fit``, if all are strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : Whose ``score_samples`` is that of probabilistic PCA.
+
+    Notes
+    -----
+    ``transform`` returns the mean of each row's code, ``inverse_transform`` and
+    ``sample`` the mean of the rows that a code stands for. Codes are in the units of
+    the prior and sorted by variance, but not rotated: their posterior has axes.
+
+    References
+    ----------
+    .. [1] Kingma & Welling (2014), "Auto-encoding variational Bayes", ICLR.
+    .. [2] Lucas et al. (2019), "Don't blame the ELBO! A linear VAE perspective on
+       posterior collapse", NeurIPS.
+    .. [3] Higgins et al. (2017), "beta-VAE: learning basic visual concepts with a
+       constrained variational framework", ICLR.
+    .. [4] Burda et al. (2016), "Importance weighted autoencoders", ICLR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import VariationalAutoencoderTransformer
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> autoencoder = VariationalAutoencoderTransformer(
+    ...     n_components=8, max_iter=20, random_state=0
+    ... ).fit(X)
+    >>> autoencoder.sample(3, random_state=0).shape
+    (3, 64)
+    >>> autoencoder.n_active_components_
+    8
+    """
+
+    _parameter_constraints: dict = {
+        **SHARED_CONSTRAINTS,
+        "likelihood": [StrOptions({"gaussian", "bernoulli"})],
+        "beta": [Interval(Real, 0, None, closed="neither")],
+        "image_shape": ["array-like", StrOptions({"auto"}), None],
+        "filters": ["array-like", _POSITIVE],
+        "kernel_size": ["array-like", _POSITIVE, None],
+        "strides": ["array-like", _POSITIVE, None],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        likelihood="gaussian",
+        beta=1.0,
+        image_shape=None,
+        filters=32,
+        kernel_size=None,
+        strides=None,
+        hidden_layer_sizes=(512, 256),
+        activation="silu",
+        optimizer="adam",
+        learning_rate=None,
+        batch_size="auto",
+        max_iter=60,
+        alpha=1e-5,
+        dropout=0.0,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=20,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.likelihood = likelihood
+        self.beta = beta
+        self.image_shape = image_shape
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.alpha = alpha
+        self.dropout = dropout
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def score_samples(self, X):
+        """Return a lower bound of each row's log-likelihood (ELBO).
+
+        It says how probable a row is, not only how well it is reconstructed, and for
+        probabilistic PCA it is exact: what ``score_samples`` of
+        :class:`~sklearn.decomposition.PCA` returns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            In nats, as a density in the data's units or, with a Bernoulli likelihood, a
+            probability. The expectation is a mean over draws of the code, the same for
+            every row and at every call.
+        """
+        check_is_fitted(self)
+        data = self._validate(X, reset=False)
+        assert isinstance(self._codec, NetworkCodec)
+        return self._codec.evidence(data, _draws(self.n_components_))
+
+    def score(self, X, y=None):
+        """Return the mean of ``score_samples``, as density models do.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to judge.
+
+        y : None
+            Ignored, here for the conventions of scikit-learn.
+
+        Returns
+        -------
+        score : float
+            In nats. Higher is better.
+        """
+        return float(self.score_samples(X).mean())
+
+    def _validate(self, X, reset: bool, finite: bool = True):
+        data = super()._validate(X, reset=reset, finite=finite)
+        if reset and self.likelihood == "bernoulli":
+            values = data.data if issparse(data) else data
+            low, high = values.min(initial=0), values.max(initial=0)
+            if low < 0 or high > 1:
+                raise ValueError(
+                    "likelihood='bernoulli' needs values from 0 to 1. Got values from "
+                    f"{low} to {high}; use MinMaxScaler, or likelihood='gaussian'."
+                )
+        return data
+
+    def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
+        shape: tuple[int, int, int] | None = None
+        layers: tuple[Convolution, ...] = ()
+        if self.image_shape is not None:
+            shape = checked_image_shape(self.image_shape, n_features)
+            layers = convolutions(shape, self.filters, self.kernel_size, self.strides)
+        return NetworkSpec(
+            n_features,
+            int(n_components),
+            checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
+            self.activation,
+            float(self.dropout),
+            "linear",
+            image_shape=shape,
+            convolutions=layers,
+            likelihood=self.likelihood,
+        )
+
+    def _linear_start(
+        self, axes: PrincipalAxes, own: Scaling, scaling: Scaling
+    ) -> LinearStart:
+        from ._initialization import LinearStart
+
+        mean = (own.mean - scaling.mean) / scaling.scale
+        return LinearStart.probabilistic_pca(axes, scaling.scale, mean, self.likelihood)
+
+    def _keep_network(
+        self, codec: NetworkCodec, data, axes: PrincipalAxes | None
+    ) -> None:
+        codec, summary = codec.canonical(data, None, rotate=False, whiten=False)
+        self._set_codec(codec)
+        self._describe(summary)
+        self.divergence_ = codec.divergences(data)
+        self.n_active_components_ = int((summary.variances > _ACTIVE).sum())
+
+    def _keep_start(
+        self, codec: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
+    ) -> None:
+        self._keep_network(codec, data, axes)
+
+    def _draw_codes(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
+        return rng.standard_normal((n_samples, self.n_components_))
+
+
+def _draws(n_components: int) -> np.ndarray:
+    """Return draws whose mean is zero and whose covariance is the identity, exactly.
+
+    So means over them of anything quadratic, all there is in a linear model, are exact.
+    """
+    n_pairs = max(_DRAWS // 2, n_components)
+    normal = np.random.RandomState(0).standard_normal((n_pairs, n_components))
+    orthogonal = np.sqrt(n_pairs) * np.linalg.qr(normal)[0]
+    return np.concatenate([orthogonal, -orthogonal]).astype(np.float32)

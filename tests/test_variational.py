@@ -1,0 +1,204 @@
+"""The variational autoencoder: probabilistic PCA, its bound, and what it generates."""
+
+import numpy as np
+import pytest
+from scipy import sparse, stats
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+
+from skae import VariationalAutoencoderTransformer
+
+
+def small(**parameters):
+    defaults = dict(n_components=3, hidden_layer_sizes=(64,), random_state=0)
+    return VariationalAutoencoderTransformer(
+        **{**defaults, "max_iter": 25, **parameters}
+    )
+
+
+@pytest.fixture(scope="module")
+def halves(digits):
+    return train_test_split(digits, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(halves):
+    return small(n_components=8).fit(halves[0])
+
+
+@pytest.mark.parametrize("n_components", [1, 5, 30])
+@pytest.mark.parametrize("unit", [1.0, 1e-3, 1e4])
+def test_without_hidden_layers_it_is_probabilistic_pca(n_components, unit, halves):
+    train, test = (unit * rows + 3 * unit for rows in halves)
+    linear = small(n_components=n_components, hidden_layer_sizes=()).fit(train)
+    pca = PCA(n_components).fit(train)
+    # The bound is exact there: scikit-learn's log-likelihood of every row.
+    np.testing.assert_allclose(
+        linear.score_samples(test), pca.score_samples(test), rtol=2e-4, atol=0.02
+    )
+    assert linear.score(test) == pytest.approx(pca.score(test), rel=1e-4)
+    assert linear.n_iter_ == 0
+
+
+def test_better_than_probabilistic_pca(fitted, halves):
+    pca = PCA(8).fit(halves[0])
+    for rows in halves:
+        assert fitted.score(rows) > pca.score(rows) + 5
+
+
+@pytest.mark.parametrize("n_samples", [5, 40])
+def test_never_worse_than_probabilistic_pca_on_noise(n_samples):
+    rng = np.random.default_rng(n_samples)
+    train, test = rng.normal(size=(n_samples, 6)), rng.normal(size=(500, 6))
+    likely = small(n_components=2, hidden_layer_sizes=()).fit(train).score(test)
+    assert small(n_components=2).fit(train).score(test) >= likely - 0.05
+
+
+def test_the_bound_is_below_the_likelihood():
+    # Points near a curve, whose density is a mean over a fine grid of places on it.
+    rng = np.random.default_rng(0)
+
+    def curve(place):
+        return np.column_stack([place, np.sin(2 * place), place**2 / 2])
+
+    train, test = (
+        curve(rng.normal(size=n)) + 0.2 * rng.normal(size=(n, 3)) for n in (3000, 1000)
+    )
+    grid = np.linspace(-5, 5, 2001)
+    log_p = stats.norm.logpdf(test[:, None], curve(grid), 0.2).sum(axis=2)
+    density = np.exp(log_p) @ stats.norm.pdf(grid) * (grid[1] - grid[0])
+    truth = np.log(density).mean()
+    model = small(n_components=1, max_iter=60).fit(train)
+    assert model.score(test) < truth + 0.02
+    assert model.score(test) > PCA(1).fit(train).score(test) + 0.3
+
+
+def test_divergence_of_normal_posteriors():
+    from skae._likelihood import divergences, draw_codes
+
+    mean, deviation = np.array([[0.3, -1.0]]), np.array([[0.5, 2.0]])
+    posterior = np.hstack([mean, 2 * np.log(deviation)]).astype("f4")
+    grid = np.linspace(-30, 30, 200001)
+    for one in range(2):
+        q = stats.norm(mean[0, one], deviation[0, one])
+        integrand = q.pdf(grid) * (q.logpdf(grid) - stats.norm.logpdf(grid))
+        expected = np.trapezoid(integrand, grid)
+        assert divergences(posterior)[0, one] == pytest.approx(expected, rel=1e-4)
+    noise = np.random.default_rng(0).normal(size=(50000, 2)).astype("f4")
+    codes = np.asarray(draw_codes(np.tile(posterior, (50000, 1)), noise))
+    np.testing.assert_allclose(codes.mean(axis=0), mean[0], atol=0.03)
+    np.testing.assert_allclose(codes.std(axis=0), deviation[0], rtol=0.02)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_likelihoods_are_those_of_scipy(likelihood):
+    from skae._likelihood import negative_log_likelihood
+
+    rng = np.random.default_rng(0)
+    if likelihood == "bernoulli":
+        rows, decoded = rng.integers(0, 2, size=(5, 7)), rng.normal(size=(5, 7))
+        expected = stats.bernoulli.logpmf(rows, 1 / (1 + np.exp(-decoded)))
+    else:
+        rows, decoded = rng.normal(size=(5, 7)), rng.normal(size=(5, 8))
+        deviation = np.exp(decoded[:, 7:] / 2)
+        expected = stats.norm.logpdf(rows, decoded[:, :7], deviation)
+    found = negative_log_likelihood(likelihood, rows.astype("f4"), decoded.astype("f4"))
+    np.testing.assert_allclose(-found, expected.mean(axis=1), rtol=1e-5)
+
+
+def test_beta_trades_what_codes_say_for_what_rows_cost(halves):
+    train, _ = halves
+    models = [small(n_components=8, beta=beta).fit(train) for beta in (0.1, 1, 5, 2000)]
+    rates = [model.divergence_.sum() for model in models]
+    distortions = [
+        np.square(train - model.reconstruct(train)).mean() for model in models
+    ]
+    assert rates[0] > rates[1] > rates[2] > rates[3]
+    assert distortions[0] < distortions[1] < distortions[2] < distortions[3]
+    # Where saying anything costs too much, all components collapse, and it is told.
+    assert [model.n_active_components_ for model in models] == [8, 8, 8, 0]
+    assert rates[3] < 0.1
+
+
+def test_components_that_data_do_not_need_are_not_active():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 2)) @ rng.normal(size=(2, 8))
+    X += 0.1 * rng.normal(size=X.shape)
+    # At twice the price: chance correlations in the noise are worth their price of 1.
+    model = small(n_components=5, beta=2, max_iter=60).fit(X)
+    assert model.n_active_components_ == 2
+    assert (model.divergence_[:2] > 1).all()
+    assert (model.divergence_[2:] < 0.05).all()
+
+
+def test_bernoulli(halves):
+    train, test = (rows > 7 for rows in halves)
+    train, test = train.astype(float), test.astype(float)
+    model = small(likelihood="bernoulli", n_components=8, max_iter=60).fit(train)
+    # Each pixel by itself, without a code.
+    p = (train.sum(axis=0) + 1) / (len(train) + 2)
+    independent = stats.bernoulli.logpmf(test.astype(int), p).sum(axis=1).mean()
+    assert model.score(test) > independent + 5
+    for rows in (model.sample(50), model.reconstruct(test)):
+        assert rows.min() >= 0
+        assert rows.max() <= 1
+
+
+@pytest.mark.parametrize("values", [-0.1, 1.1, 255])
+def test_bernoulli_refuses_what_is_no_probability(values):
+    X = np.full((30, 4), 0.5)
+    X[3, 2] = values
+    with pytest.raises(ValueError, match="needs values from 0 to 1"):
+        small(likelihood="bernoulli").fit(X)
+
+
+def test_samples_look_like_the_data(fitted, halves):
+    train, _ = halves
+    rows = fitted.sample(4000, random_state=0)
+    np.testing.assert_array_equal(rows, fitted.sample(4000, random_state=0))
+    assert np.abs(rows - fitted.sample(4000, random_state=1)).max() > 1
+    scale = train.std(axis=0).mean()
+    assert np.abs(rows.mean(axis=0) - train.mean(axis=0)).max() < 0.5 * scale
+    covariances = [np.cov(part.T).ravel() for part in (rows, train)]
+    assert np.corrcoef(covariances)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("image_shape", [None, (8, 8)])
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_keras_models_and_sparse_rows_agree(image_shape, likelihood, digits):
+    X = digits / 16
+    model = small(
+        image_shape=image_shape, likelihood=likelihood, max_iter=4, filters=8
+    ).fit(X)
+    codes = model.transform(X)
+    rows = model.inverse_transform(codes)
+    np.testing.assert_allclose(model.encoder_.predict(X, verbose=0), codes, atol=1e-4)
+    np.testing.assert_allclose(
+        model.decoder_.predict(codes, verbose=0), rows, atol=1e-4
+    )
+    same = clone(model).fit(sparse.csr_matrix(X))
+    np.testing.assert_allclose(
+        same.score_samples(sparse.csr_matrix(X)), model.score_samples(X), rtol=1e-3
+    )
+
+
+def test_scores_of_rows_do_not_depend_on_each_other(fitted, halves):
+    rows = halves[1][:40]
+    scores = fitted.score_samples(rows)
+    np.testing.assert_array_equal(fitted.score_samples(rows[::-1]), scores[::-1])
+    np.testing.assert_allclose(fitted.score_samples(rows[:1]), scores[:1], rtol=1e-5)
+    assert fitted.score(rows) == pytest.approx(scores.mean())
+
+
+def test_damaged_rows_beside_whole_ones(halves):
+    train, test = halves
+    rng = np.random.default_rng(0)
+    damaged = [rows * (rng.random(rows.shape) > 0.4) for rows in halves]
+    restoring = small(n_components=8).fit(damaged[0], X_clean=train)
+    plain = small(n_components=8).fit(train)
+    errors = [
+        np.square(test - model.reconstruct(damaged[1])).mean()
+        for model in (restoring, plain)
+    ]
+    assert errors[0] < 0.8 * errors[1]
