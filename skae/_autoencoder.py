@@ -53,13 +53,18 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         With ``skip_connections="linear"`` the linear path is added around it; with None
         the model is all there is.
 
+    output_activation : str, callable or None, default=None
+        Keras activation of the reconstruction, as "sigmoid" for pixels in 0-1. The
+        network then sees the data as they are, neither centred nor scaled, and cannot
+        start at PCA: ``skip_connections`` has to be None.
+
     whiten : bool, default=False
         Whether to give every code variance one on the training data.
 
     loss : str, callable or keras.losses.Loss, default="mean_squared_error"
         Keras loss between rows and reconstructions, both centred and divided by the
-        global scale. With another loss than the squared error the guarantee holds for
-        that loss.
+        global scale (without ``output_activation``). With another loss than the squared
+        error the guarantee holds for that loss.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras optimizer. An instance is not changed.
@@ -101,11 +106,16 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         the other kinds the share of features hit, at most 1. A callable ignores it.
 
     sparsity : float, default=0.0
-        Strength of a penalty [3]_ on
+        For codes of which each row uses few components. Strength of a penalty [3]_ on
         :math:`\lVert z \rVert_1 / (\sqrt{k} \lVert z \rVert_2)`, which is 1 for a code
         that uses all components alike and :math:`1 / \sqrt{k}` for one that uses a
         single one. Sparse codes are sorted by variance, not rotated: a rotation
         would undo them.
+
+    contraction : float, default=0.0
+        For codes and reconstructions that small changes of a row hardly move. Strength
+        of a penalty [4]_ on :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is the
+        Jacobian of the reconstruction. Takes about twice the time.
 
     density : estimator or None, default=None
         What ``sample`` draws codes from: an estimator with ``fit`` and ``sample``, as
@@ -207,6 +217,8 @@ class AutoencoderTransformer(DeterministicAutoencoder):
     .. [2] Vincent et al. (2010), "Stacked denoising autoencoders", JMLR 11.
     .. [3] Hoyer (2004), "Non-negative matrix factorization with sparseness
        constraints", JMLR 5.
+    .. [4] Alain & Bengio (2014), "What regularized auto-encoders learn from the
+       data-generating distribution", JMLR 15.
 
     Examples
     --------
@@ -227,6 +239,7 @@ class AutoencoderTransformer(DeterministicAutoencoder):
     _parameter_constraints: dict = {
         **DETERMINISTIC_CONSTRAINTS,
         "skip_connections": [StrOptions({"linear", "dense"}), None],
+        "output_activation": [str, callable, None],
     }
 
     def __init__(
@@ -238,6 +251,7 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         skip_connections="linear",
         encoder=None,
         decoder=None,
+        output_activation=None,
         whiten=False,
         loss="mean_squared_error",
         optimizer="adam",
@@ -249,6 +263,7 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         corruption=None,
         corruption_level=0.3,
         sparsity=0.0,
+        contraction=0.0,
         density=None,
         early_stopping=True,
         validation_fraction=0.1,
@@ -264,6 +279,7 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         self.skip_connections = skip_connections
         self.encoder = encoder
         self.decoder = decoder
+        self.output_activation = output_activation
         self.whiten = whiten
         self.loss = loss
         self.optimizer = optimizer
@@ -275,6 +291,7 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         self.corruption = corruption
         self.corruption_level = corruption_level
         self.sparsity = sparsity
+        self.contraction = contraction
         self.density = density
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -294,4 +311,5 @@ class AutoencoderTransformer(DeterministicAutoencoder):
             self.skip_connections,
             self.encoder,
             self.decoder,
+            output_activation=self.output_activation,
         )

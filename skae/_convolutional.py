@@ -117,11 +117,16 @@ class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
         the other kinds the share of pixels hit, at most 1. A callable ignores it.
 
     sparsity : float, default=0.0
-        Strength of a penalty [3]_ on
+        For codes of which each row uses few components. Strength of a penalty [3]_ on
         :math:`\lVert z \rVert_1 / (\sqrt{k} \lVert z \rVert_2)`, which is 1 for a code
         that uses all components alike and :math:`1 / \sqrt{k}` for one that uses a
         single one. Sparse codes are sorted by variance, not rotated: a rotation
         would undo them.
+
+    contraction : float, default=0.0
+        For codes and reconstructions that small changes of a row hardly move. Strength
+        of a penalty [4]_ on :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is the
+        Jacobian of the reconstruction. Takes about twice the time.
 
     density : estimator or None, default=None
         What ``sample`` draws codes from: an estimator with ``fit`` and ``sample``, as
@@ -216,6 +221,8 @@ class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
     .. [2] Vincent et al. (2010), "Stacked denoising autoencoders", JMLR 11.
     .. [3] Hoyer (2004), "Non-negative matrix factorization with sparseness
        constraints", JMLR 5.
+    .. [4] Alain & Bengio (2014), "What regularized auto-encoders learn from the
+       data-generating distribution", JMLR 15.
 
     Examples
     --------
@@ -269,6 +276,7 @@ class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
         corruption=None,
         corruption_level=0.3,
         sparsity=0.0,
+        contraction=0.0,
         density=None,
         early_stopping=True,
         validation_fraction=0.1,
@@ -299,6 +307,7 @@ class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
         self.corruption = corruption
         self.corruption_level = corruption_level
         self.sparsity = sparsity
+        self.contraction = contraction
         self.density = density
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

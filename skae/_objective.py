@@ -12,6 +12,9 @@ from ._likelihood import divergences, draw_codes, negative_log_likelihood
 
 ops = keras.ops
 
+NUDGE = 0.01
+"""Of the root of the mean variance: small beside the data, large beside rounding."""
+
 _TINY = 1e-12
 """Keeps the gradient at a code of zeros finite."""
 
@@ -41,6 +44,9 @@ class Strengths(NamedTuple):
 
     beta : float
         Weight of the divergence of a variational autoencoder's codes.
+
+    contraction : float
+        Weight of the penalty on how far reconstructions move with their rows.
     """
 
     alpha: Any
@@ -51,6 +57,7 @@ class Strengths(NamedTuple):
     low: Any
     high: Any
     beta: Any = 1.0
+    contraction: Any = 0.0
 
 
 def _gaussian(rows, noise, strengths, image_shape):
@@ -117,6 +124,9 @@ class Objective:
 
     likelihood : {"gaussian", "bernoulli"} or None
         In place of the loss, of a variational autoencoder.
+
+    contracts : bool
+        Whether there is a contractive penalty, which asks for a second forward pass.
     """
 
     loss: Any = field(compare=False)
@@ -125,13 +135,16 @@ class Objective:
     paired: bool = False
     image_shape: tuple[int, int, int] | None = None
     likelihood: str | None = None
+    contracts: bool = False
 
     @classmethod
-    def of(cls, loss: Any, corruption: Any, paired: bool = False) -> Objective:
+    def of(
+        cls, loss: Any, corruption: Any, paired: bool = False, contracts: bool = False
+    ) -> Objective:
         """Return the objective of a Keras identifier or instance."""
         if isinstance(loss, dict):
             loss = keras.losses.get(loss)
-        return cls(loss, _key(loss), corruption, paired)
+        return cls(loss, _key(loss), corruption, paired, contracts=contracts)
 
     def on(self, image_shape: tuple[int, int, int] | None) -> Objective:
         """Return the objective for rows that are images of a shape."""
@@ -209,6 +222,18 @@ class Objective:
         squares = ops.mean(ops.square(encoded), axis=-1)
         spread = ops.mean(ops.abs(encoded), axis=-1) * ops.rsqrt(squares + _TINY)
         return each(rows, decoded) + strengths.sparsity * spread
+
+
+def stretch(before, after):
+    r"""Return how far each reconstruction moved with its row, squared.
+
+    Of a row moved by ``NUDGE`` times standard normal noise it is an estimate of
+    :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is the Jacobian of the
+    reconstruction (Alain & Bengio 2014): PCA's is :math:`k / d`. Unlike the encoder's
+    Jacobian alone (Rifai et al. 2011), it cannot be lowered by making the codes small
+    and the decoder large.
+    """
+    return ops.mean(ops.square((after - before) / NUDGE), axis=-1)
 
 
 def _key(loss: Any) -> Any:

@@ -44,6 +44,7 @@ DETERMINISTIC_CONSTRAINTS: dict[str, list] = SHARED_CONSTRAINTS | {
     ],
     "corruption_level": [Interval(Real, 0, None, closed="left")],
     "sparsity": [Interval(Real, 0, None, closed="left")],
+    "contraction": [Interval(Real, 0, None, closed="left")],
     "density": [HasMethods(["fit", "sample"]), None],
 }
 """Of the estimators whose code is a function of the row."""
@@ -78,7 +79,7 @@ def check_together(name: str, parameters: dict[str, Any]) -> None:
     """
     from ._networks import check_identifiers
 
-    identifiers = "activation", "loss", "optimizer"
+    identifiers = "activation", "loss", "optimizer", "output_activation"
     check_identifiers(
         name, {one: parameters[one] for one in identifiers if one in parameters}
     )
@@ -88,6 +89,12 @@ def check_together(name: str, parameters: dict[str, Any]) -> None:
         raise ValueError(
             "skip_connections='dense' reaches into every layer, which skae cannot "
             f"do in the encoder or decoder given to {name}. Use 'linear' or None."
+        )
+    ends = parameters.get("output_activation")
+    if ends is not None and parameters["skip_connections"] is not None:
+        raise ValueError(
+            f"output_activation={ends!r} leaves no linear path to start at PCA by. "
+            f"Set skip_connections=None, or leave output_activation of {name} at None."
         )
     corruption = parameters.get("corruption")
     if corruption in ("masking", "salt_and_pepper", "blocks") and (

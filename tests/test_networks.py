@@ -139,3 +139,25 @@ def test_activations_by_name_or_function(digits):
     by_function = small_network(activation=keras.ops.tanh).fit(digits)
     np.testing.assert_allclose(by_function.transform(digits), by_name, rtol=1e-5)
     assert isinstance(by_function, AutoencoderTransformer)
+
+
+def test_output_activation_keeps_the_data_in_their_own_units(digits):
+    X = digits / 16
+    fitted = small_network(
+        output_activation="sigmoid", skip_connections=None, max_iter=60
+    ).fit(X)
+    rows = fitted.reconstruct(X)
+    assert rows.min() >= 0
+    assert rows.max() <= 1
+    assert np.square(X - rows).mean() == pytest.approx(fitted.loss_curve_[-1], rel=0.2)
+    np.testing.assert_allclose(
+        fitted.decoder_.predict(fitted.transform(X), verbose=0), rows, atol=1e-4
+    )
+    np.testing.assert_allclose(fitted.mean_, X.mean(axis=0))
+
+
+def test_output_activation_has_no_linear_path(digits):
+    with pytest.raises(ValueError, match="Set skip_connections=None"):
+        small_network(output_activation="sigmoid").fit(digits)
+    with pytest.raises(ValueError, match="instance of a Keras activation"):
+        small_network(output_activation="sigmoidal", skip_connections=None).fit(digits)

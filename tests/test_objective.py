@@ -138,3 +138,30 @@ def test_absolute_error_does_better_at_absolute_error(digits):
     ]
     absolute = [np.abs(digits - fit.reconstruct(digits)).mean() for fit in fits]
     assert absolute[0] < absolute[1]
+
+
+def test_stretch_is_the_squared_norm_of_the_jacobian():
+    from skae._objective import NUDGE, stretch
+
+    rng = np.random.default_rng(0)
+    jacobian = rng.normal(size=(6, 6))
+    rows = rng.normal(size=(200000, 6))
+    moved = rows + NUDGE * rng.normal(size=rows.shape)
+    found = np.asarray(
+        stretch((rows @ jacobian).astype("f4"), (moved @ jacobian).astype("f4"))
+    )
+    assert found.mean() == pytest.approx(np.square(jacobian).sum() / 6, rel=0.01)
+
+
+def test_contraction_keeps_reconstructions_where_they_are(digits):
+    rng = np.random.default_rng(0)
+    nudged = digits + 0.5 * rng.normal(size=digits.shape)
+
+    def movement(contraction):
+        fitted = small_network(
+            n_components=8, max_iter=30, contraction=contraction
+        ).fit(digits)
+        return np.square(fitted.reconstruct(nudged) - fitted.reconstruct(digits)).mean()
+
+    plain, weak, strong = movement(0.0), movement(0.3), movement(3.0)
+    assert strong < 0.8 * weak < 0.8 * plain

@@ -10,6 +10,7 @@ _MODULES = {
     "activation": keras.activations,
     "loss": keras.losses,
     "optimizer": keras.optimizers,
+    "output_activation": keras.activations,
 }
 
 
@@ -22,7 +23,7 @@ def check_identifiers(owner: str, identifiers: dict[str, Any]) -> None:
         Name of the estimator, for the message.
 
     identifiers : dict of str to object
-        For "activation", "loss" and "optimizer", the parameter's value.
+        By the names of the parameters above, their values.
 
     Raises
     ------
@@ -33,7 +34,8 @@ def check_identifiers(owner: str, identifiers: dict[str, Any]) -> None:
         try:
             _MODULES[parameter].get(identifier)
         except (TypeError, ValueError) as error:
+            kind = parameter.removeprefix("output_")
             raise ValueError(
                 f"The {parameter!r} parameter of {owner} must be the name or an "
-                f"instance of a Keras {parameter}. Got {identifier!r} instead."
+                f"instance of a Keras {kind}. Got {identifier!r} instead."
             ) from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._initialization import LinearStart, initial_weights
 from .._networks import Networks
-from .._objective import Objective, Strengths, weight_penalty
+from .._objective import NUDGE, Objective, Strengths, stretch, weight_penalty
 from .._spec import NetworkSpec
 from ._feed import Block
 from ._optimizer import OptimizerSpec
@@ -217,6 +217,12 @@ class TrainingProgram:
             variables[1], codes, training
         )
         losses = self.objective.row_losses(wanted, encoded, decoded, strengths)
+        if self.objective.contracts:
+            direction = jax.random.normal(jax.random.fold_in(key, 1), damaged.shape)
+            nudged = damaged + NUDGE * direction
+            elsewhere, _, _ = self.networks.encode(variables[0], nudged, training)
+            moved, _, _ = self.networks.decode(variables[1], elsewhere, training)
+            losses = losses + strengths.contraction * stretch(decoded, moved)
         return losses, (encoder_state, decoder_state), on_encoder + on_decoder
 
     def _codes(self, encoded, key):

@@ -65,7 +65,8 @@ class Recipe:
             objective = Objective.variational(parameters["likelihood"], paired)
         else:
             loss, corruption = parameters["loss"], parameters["corruption"]
-            objective = Objective.of(loss, corruption, paired)
+            contracts = parameters["contraction"] > 0
+            objective = Objective.of(loss, corruption, paired, contracts)
         return cls(
             parameters,
             objective,
@@ -104,6 +105,7 @@ class Recipe:
             low,
             high,
             np.float32(self.parameters.get("beta", 1.0)),
+            np.float32(self.parameters.get("contraction", 0.0)),
         )
         rows = feed(X, units, batch_size, split.n_models, program.place)
         return Task(rows, split, strengths, batch_size)
@@ -131,7 +133,8 @@ class Recipe:
             return False
         if spec.likelihood is not None:
             return spec.likelihood == "gaussian" and self.parameters["beta"] == 1
-        return self.objective.is_squared_error and not self.parameters["sparsity"]
+        penalised = self.parameters["sparsity"] or self.parameters["contraction"]
+        return self.objective.is_squared_error and not penalised
 
     def schedule(self, spec: NetworkSpec, task: Task) -> Schedule:
         """Return how long to train: not at all where PCA cannot be improved on.
