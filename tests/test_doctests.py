@@ -5,11 +5,16 @@ import doctest
 import pytest
 
 import skae
+import skae.imbalance
+
+PUBLIC = [getattr(skae, name) for name in skae.__all__] + [
+    getattr(skae.imbalance, name) for name in skae.imbalance.__all__
+]
 
 
-@pytest.mark.parametrize("name", skae.__all__)
-def test_examples(name):
-    tests = doctest.DocTestFinder(recurse=False).find(getattr(skae, name), name)
+@pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)
+def test_examples(public):
+    tests = doctest.DocTestFinder(recurse=False).find(public, public.__name__)
     assert sum(len(test.examples) for test in tests) > 0
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     for test in tests:

@@ -1,0 +1,77 @@
+"""The over-sampler, by imbalanced-learn's checks and by what it is for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.pipeline import make_pipeline
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
+
+from skae import VariationalAutoencoderTransformer
+from skae.imbalance import AutoencoderOverSampler
+
+
+@pytest.fixture(scope="module")
+def imbalanced():
+    """Threes and eights, of which the eights are rare, and balanced test images."""
+    X, y = load_digits(return_X_y=True)
+    threes, eights = X[y == 3], X[y == 8]
+    train = np.vstack([threes[:120], eights[:8]])
+    test = np.vstack([threes[120:170], eights[120:170]])
+    return train, np.repeat([3, 8], [120, 8]), test, np.repeat([3, 8], 50)
+
+
+def test_classes_are_balanced_and_rows_kept(imbalanced):
+    X, y, _, _ = imbalanced
+    made, labels = AutoencoderOverSampler(random_state=0).fit_resample(X, y)
+    assert np.bincount(labels)[[3, 8]].tolist() == [120, 120]
+    np.testing.assert_array_equal(made[: len(X)], X)
+    again, _ = AutoencoderOverSampler(random_state=0).fit_resample(X, y)
+    np.testing.assert_array_equal(made, again)
+    # New eights are nearer to eights than to threes.
+    new = made[len(X) :]
+    to_threes, to_eights = (
+        np.square(new[:, None] - X[y == label]).sum(axis=2).min(axis=1)
+        for label in (3, 8)
+    )
+    assert (to_eights < to_threes).mean() > 0.9
+
+
+def test_it_helps_where_a_class_is_rare(imbalanced):
+    X, y, test, truth = imbalanced
+    plain = LogisticRegression(max_iter=2000).fit(X, y)
+    helped = make_pipeline(
+        AutoencoderOverSampler(random_state=0), LogisticRegression(max_iter=2000)
+    ).fit(X, y)
+    before, after = (
+        balanced_accuracy_score(truth, model.predict(test)) for model in (plain, helped)
+    )
+    assert after >= before
+
+
+def test_strategies_frames_and_other_parts(imbalanced):
+    X, y, _, _ = imbalanced
+    frame = pd.DataFrame(X, columns=[f"pixel{i}" for i in range(64)])
+    sampler = AutoencoderOverSampler(
+        VariationalAutoencoderTransformer(4, max_iter=2, hidden_layer_sizes=(8,)),
+        density=GaussianMixture(1),
+        sampling_strategy={8: 20},
+        random_state=0,
+    )
+    made, labels = sampler.fit_resample(frame, pd.Series(y))
+    assert list(made.columns) == list(frame.columns)
+    assert (labels == 8).sum() == 20
+    assert isinstance(sampler.autoencoder_, VariationalAutoencoderTransformer)
+
+
+def test_in_a_grid_search(imbalanced):
+    X, y, _, _ = imbalanced
+    pipeline = make_pipeline(
+        AutoencoderOverSampler(random_state=0), LogisticRegression()
+    )
+    grid = {"autoencoderoversampler__sampling_strategy": [0.5, 1.0]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(X / 16, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
