@@ -1,6 +1,8 @@
 """
 Draw time against quality for everything that a study compared.
 
+Names are those on the front, and of others than skae; what is far off is at the edge.
+
     python benchmarks/quality_figure.py study.csv docs/quality.png
 """
 
@@ -40,18 +42,32 @@ if __name__ == "__main__":
             for name, line in table.dropna(subset=[column]).iterrows()
         }
         best = front(points, better)
+        ours = [quality for name, (_, quality) in points.items() if "skae" in name]
+        room = 0.3 * (max(ours) - min(ours))
+        low, high = min(ours) - room, max(ours) + room
         axes.plot(*zip(*(points[name] for name in best), strict=True), color="0.8")
         for name, (time, quality) in points.items():
-            color = "C3" if name == "skae" else "C0" if "skae" in name else "C1"
-            axes.plot(time, quality, "o", color=color, ms=9 if name == "skae" else 5)
+            is_other = "skae" not in name
+            color = "C3" if name == "skae" else "C1" if is_other else "C0"
+            shown = min(max(quality, low), high)
+            size = 9 if name == "skae" else 5
+            axes.plot(time, shown, "o", color=color, ms=size, clip_on=False)
+            if name not in best and name != "skae" and not is_other:
+                continue
+            label = name.removeprefix("skae: ") if name != "skae" else "the defaults"
+            if shown != quality:
+                label += f" ({quality:.2g})"
             axes.annotate(
-                name.removeprefix("skae: ") if name != "skae" else "the defaults",
-                (time, quality),
-                xytext=(4, 4),
+                label,
+                (time, shown),
+                xytext=(-6, -4) if time > 1 else (6, -4),
+                ha="right" if time > 1 else "left",
+                va="top",
                 textcoords="offset points",
-                fontsize=7,
-                color=color if name in best else "0.4",
+                fontsize=8,
+                color=color,
             )
+        axes.set_ylim(low, high)
         axes.set_xscale("log")
         axes.set(xlabel="seconds of a fit, relative to the defaults'", ylabel=title)
         axes.grid(alpha=0.3)

@@ -7,7 +7,6 @@ from imblearn.over_sampling.base import BaseOverSampler
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.neighbors import KernelDensity
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 
@@ -15,6 +14,9 @@ from ._autoencoder import AutoencoderTransformer
 from ._density import draw
 
 __all__ = ["AutoencoderOverSampler"]
+
+_BANDWIDTH = 0.25
+"""Of the deviation within classes. Rules for larger ones let classes overlap."""
 
 
 class AutoencoderOverSampler(BaseOverSampler):
@@ -34,8 +36,9 @@ class AutoencoderOverSampler(BaseOverSampler):
 
     density : estimator or None, default=None
         With ``fit`` and ``sample``, for the codes of a class, in units of their
-        standard deviations. None for a :class:`~sklearn.neighbors.KernelDensity` by
-        Scott's rule, which asks for two rows of a class.
+        standard deviation within classes. None for a
+        :class:`~sklearn.neighbors.KernelDensity` with a bandwidth of a quarter of that:
+        rows like those there are, a little moved.
 
     sampling_strategy : float, str, dict or callable, default="auto"
         Classes to over-sample, and how far, as in imbalanced-learn.
@@ -92,22 +95,30 @@ class AutoencoderOverSampler(BaseOverSampler):
             autoencoder = AutoencoderTransformer(n_components, random_state=rng)
         else:
             autoencoder = clone(self.autoencoder)
-        self.autoencoder_ = autoencoder.fit(X)
-        scaler = StandardScaler()
-        codes = scaler.fit_transform(autoencoder.transform(X))
+        self.autoencoder_ = autoencoder.fit(X, y)
+        codes = autoencoder.transform(X)
+        unit = _deviation_within(codes, y)
         rows, labels = [X], [y]
         for label, n_rows in self.sampling_strategy_.items():
             if n_rows == 0:
                 continue
-            density = (
-                KernelDensity(bandwidth="scott")
-                if self.density is None
-                else clone(self.density)
-            )
-            density.fit(codes[y == label])
-            drawn = scaler.inverse_transform(draw(density, n_rows, rng))
+            density = KernelDensity(bandwidth=_BANDWIDTH)
+            if self.density is not None:
+                density = clone(self.density)
+            density.fit(codes[y == label] / unit)
+            drawn = draw(density, n_rows, rng) * unit
             made = autoencoder.inverse_transform(drawn).astype(X.dtype)
             rows.append(sparse.csr_matrix(made) if sparse.issparse(X) else made)
             labels.append(np.full(n_rows, label, dtype=y.dtype))
         stack = sparse.vstack if sparse.issparse(X) else np.vstack
         return stack(rows), np.concatenate(labels)
+
+
+def _deviation_within(codes: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return each component's standard deviation around the means of the classes."""
+    labels, members = np.unique(y, return_inverse=True)
+    means = np.array(
+        [codes[members == label].mean(axis=0) for label in range(len(labels))]
+    )
+    deviations = (codes - means[members]).std(axis=0)
+    return np.where(deviations > 0, deviations, 1.0)

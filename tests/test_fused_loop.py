@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from skae import AutoencoderTransformer
 from skae._backend import keras
 from skae._objective import Objective, Strengths
 from skae._scaling import Scaling, on_grid
@@ -225,3 +226,43 @@ def test_fused_loop_equals_keras_called_batch_by_batch(dropout, encoder, n_rows)
             np.testing.assert_allclose(value, trainable[side + str(number)], atol=1e-5)
         for value, expected in zip(result.weights[side][1], kept, strict=True):
             np.testing.assert_allclose(value, expected, atol=1e-5)
+
+
+def convolutional_encoder(n_features, n_components):
+    import keras
+
+    rows = keras.Input((n_features,))
+    images = keras.layers.Reshape((8, 8, 1))(rows)
+    hidden = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(images)
+    codes = keras.layers.Dense(n_components)(keras.layers.Flatten()(hidden))
+    return keras.Model(rows, codes)
+
+
+@pytest.mark.parametrize("n_samples", [1100, 300])
+def test_without_a_loop_the_result_is_the_same(n_samples, digits, monkeypatch):
+    # Of networks that convolve each batch is a call, with one model or with six.
+    from skae._training import _jax_training, _programs
+
+    found = []
+    for has_convolutions in (True, False):
+        _programs._training_program.cache_clear()
+        monkeypatch.setattr(
+            _jax_training,
+            "_has_convolutions",
+            lambda networks, answer=has_convolutions: answer,
+        )
+        fitted = AutoencoderTransformer(
+            3, encoder=convolutional_encoder, max_iter=3, random_state=0
+        ).fit(digits[:n_samples])
+        found.append((fitted.loss_curve_, fitted.validation_loss_curve_))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+
+
+def test_convolutions_are_found_in_whatever_layers():
+    from skae._networks import build_networks
+    from skae._spec import NetworkSpec
+    from skae._training._jax_training import _has_convolutions
+
+    for encoder, expected in ((convolutional_encoder, True), (None, False)):
+        spec = NetworkSpec(64, 3, (8,), "relu", 0.0, "linear", encoder)
+        assert _has_convolutions(build_networks(spec)) == expected

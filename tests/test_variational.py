@@ -83,7 +83,7 @@ def test_divergence_of_normal_posteriors():
     for one in range(2):
         q = stats.norm(mean[0, one], deviation[0, one])
         integrand = q.pdf(grid) * (q.logpdf(grid) - stats.norm.logpdf(grid))
-        expected = np.trapezoid(integrand, grid)
+        expected = integrand.sum() * (grid[1] - grid[0])
         assert divergences(posterior)[0, one] == pytest.approx(expected, rel=1e-4)
     noise = np.random.default_rng(0).normal(size=(50000, 2)).astype("f4")
     codes = np.asarray(draw_codes(np.tile(posterior, (50000, 1)), noise))

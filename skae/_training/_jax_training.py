@@ -13,6 +13,7 @@ from .._networks import Networks
 from .._objective import NUDGE, Objective, Strengths, stretch, weight_penalty
 from .._spec import NetworkSpec
 from ._feed import Block
+from ._jax_batches import Fused, OneByOne, key_of
 from ._optimizer import OptimizerSpec
 
 
@@ -35,8 +36,10 @@ class TrainingProgram:
         self.objective = objective
         self._optimizer = optimizer.build()
         self._optimizer_state = self._initial_optimizer_state()
-        self._compiled_train = jax.jit(self._train_models)
-        self._compiled_row_losses = jax.jit(self._judge_models)
+        convolves = spec.is_custom and _has_convolutions(networks)
+        self._batches = (OneByOne if convolves else Fused)(
+            self._train_batch, self._judge_batch
+        )
 
     @staticmethod
     def place(rows: np.ndarray) -> jax.Array:
@@ -91,11 +94,11 @@ class TrainingProgram:
         losses : array of shape (n_models,)
             Sum of the training losses of the rows.
         """
-        return self._compiled_train(state, block, rates, np.uint32(seed), strengths)
+        return self._batches.train(state, block, rates, np.uint32(seed), strengths)
 
     def row_losses(self, weights: dict, block: Block, strengths: Strengths):
         """Return each model's losses of its rows, in the shape of the block's order."""
-        return self._compiled_row_losses(weights, block, strengths)
+        return self._batches.judge(weights, block, strengths)
 
     @staticmethod
     def fetch(arrays: Any) -> Any:
@@ -129,29 +132,20 @@ class TrainingProgram:
         slots = [slot for slot, value in enumerate(variables) if value is rate]
         return slots[0] if slots else None
 
-    def _train_models(self, state, block: Block, rates, seed, strengths):
-        keys = jax.random.split(_key(seed), block.order.shape[0])
-
-        def train_model(model):
-            state, order, n_rows, key = model
-
-            def step(number, carry):
-                state, total = carry
-                weight = _weight(number, order, n_rows)
-                state, mean = self._step(
-                    state,
-                    block.rows[order[number]],
-                    weight,
-                    rates[number],
-                    jax.random.fold_in(key, block.first + number),
-                    strengths,
-                )
-                return state, total + mean * weight.sum()
-
-            return _for_each_batch(order, n_rows, step, (state, jnp.float32(0)))
-
-        # One model after the other: on a CPU their matrix products are faster apart.
-        return jax.lax.map(train_model, (state, block.order, block.n_rows, keys))
+    def _train_batch(
+        self, number, carry, order, n_rows, key, block: Block, rates, strengths
+    ):
+        state, total = carry
+        weight = _weight(number, order, n_rows)
+        state, mean = self._step(
+            state,
+            block.rows[order[number]],
+            weight,
+            rates[number],
+            jax.random.fold_in(key, block.first + number),
+            strengths,
+        )
+        return state, total + mean * weight.sum()
 
     def _step(self, state, rows, weight, rate, key, strengths: Strengths):
         weights, optimizer_state = state
@@ -187,23 +181,13 @@ class TrainingProgram:
         }
         return (weights, optimizer_state), mean
 
-    def _judge_models(self, weights, block: Block, strengths):
-        def judge_model(model):
-            weights, order, n_rows = model
-            variables = weights["encoder"], weights["decoder"]
-
-            def judge(number, losses):
-                # The damage to judged rows is the same at every epoch.
-                key = _key(jnp.uint32(block.first + number))
-                rows = block.rows[order[number]]
-                values, _, _ = self._forward(variables, rows, key, strengths)
-                return losses.at[number].set(values)
-
-            return _for_each_batch(
-                order, n_rows, judge, jnp.zeros(order.shape, jnp.float32)
-            )
-
-        return jax.lax.map(judge_model, (weights, block.order, block.n_rows))
+    def _judge_batch(self, number, losses, weights, order, block: Block, strengths):
+        # The damage to judged rows is the same at every epoch.
+        key = key_of(jnp.uint32(block.first + number))
+        rows = block.rows[order[number]]
+        variables = weights["encoder"], weights["decoder"]
+        values, _, _ = self._forward(variables, rows, key, strengths)
+        return losses.at[number].set(values)
 
     def _forward(self, variables, rows, key, strengths, training: bool = False):
         seen, wanted = self.objective.seen_and_wanted(rows)
@@ -232,22 +216,28 @@ class TrainingProgram:
         return self.objective.codes(encoded, jax.random.normal(key, shape))
 
 
-def _for_each_batch(order, n_rows, body, carry):
-    """Apply ``body(number, carry)`` to the batches that hold rows that count."""
-    n_batches = (n_rows + order.shape[1] - 1) // order.shape[1]
-    return jax.lax.fori_loop(0, n_batches, body, carry)
+def _has_convolutions(networks: Networks) -> bool:
+    """Say whether the networks convolve, in whatever layers of the user's."""
+
+    def forward(rows):
+        variables = [
+            (
+                [v.value for v in one.trainable_variables],
+                [v.value for v in one.non_trainable_variables],
+            )
+            for one in (networks.encoder, networks.decoder)
+        ]
+        codes, _, _ = networks.encode(variables[0], rows, training=True)
+        return networks.decode(variables[1], codes, training=True)[0]
+
+    rows = np.zeros((1, networks.encoder.input_shape[1]), np.float32)
+    return "conv_general_dilated" in str(jax.make_jaxpr(forward)(rows))
 
 
 def _weight(number, order, n_rows):
     """Return 1 for each row of a batch that counts, 0 for those that fill it up."""
     position = number * order.shape[1] + jnp.arange(order.shape[1])
     return (position < n_rows).astype(jnp.float32)
-
-
-def _key(seed):
-    # As `jax.random.key`, but inside a program that is compiled anyway.
-    data = jnp.stack([jnp.uint32(0), seed])
-    return jax.random.wrap_key_data(data, impl="threefry2x32")
 
 
 def _noise(kind: str | None, key, rows):
