@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_sample_image
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
@@ -101,10 +100,10 @@ def test_keras_models_load_without_skae(digits, tmp_path):
     )
 
 
-def test_channels_last():
-    # Patches of a photograph, flattened as NumPy does.
-    picture = load_sample_image("flower.jpg")[:320, :320] / 255
-    X = picture.reshape(40, 8, 40, 8, 3).swapaxes(1, 2).reshape(1600, -1)
+def test_channels_last(digits):
+    # Digits in ink of random colours, flattened as NumPy does.
+    ink = np.random.default_rng(0).uniform(size=(len(digits), 1, 3))
+    X = (digits[:, :, None] * ink).reshape(len(digits), -1)
     fitted = small(n_components=12, image_shape=(8, 8, 3)).fit(X)
     pca = PCA(12).fit(X)
     assert fitted.score(X) >= pca.explained_variance_ratio_.sum()
