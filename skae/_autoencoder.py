@@ -204,8 +204,8 @@ class AutoencoderTransformer(DeterministicAutoencoder):
     estimator is PCA itself, in the precision of the input.
 
     Rows and codes beyond the training data by more than these are wide are encoded and
-    decoded by PCA as far as they lie beyond that: a network knows nothing of what it
-    has not seen.
+    decoded by PCA as far as they lie beyond that, and far enough by PCA alone: a
+    network knows nothing of what it has not seen.
 
     The codes of a network are rotated to be uncorrelated on the training data, sorted
     by variance, and signed as scikit-learn signs PCA's.

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+TINY = float(np.finfo(np.float32).tiny)
+"""What a row at the mean is divided by, in place of zero."""
+
 
 class Box(NamedTuple):
     """The smallest and the largest value of each column.
@@ -59,10 +62,14 @@ class Bounds:
 
     A network knows nothing of values that it has not seen, and what its nonlinear path
     makes of them grows with them. So it sees the nearest values :math:`[x]` inside the
-    box around the training rows, widened, and PCA encodes and decodes what is left:
+    box around the training rows, widened, and PCA encodes and decodes the rest:
 
     .. math::
-        z = e([x]) + W (x - [x]), \qquad \hat x = d([z]) + W^T (z - [z]).
+        z = s\, e([x]) + W (x - s [x]), \qquad s = \max\left(0,\,
+        1 - \frac{\lVert x - [x] \rVert^2}{\lVert [x] \rVert^2}\right),
+
+    and codes likewise. Inside, the share :math:`s` of the network is all; a row that is
+    further from the box than the box from the mean is PCA's alone.
 
     Parameters
     ----------

@@ -1,5 +1,11 @@
 """Data and fitted estimators that many tests share."""
 
+import os
+
+# As joblib does for its workers: those of pytest-xdist share the cores already.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_wine

@@ -24,15 +24,24 @@ def network(parabola):
     return fitted
 
 
-@pytest.mark.parametrize("factor", [30, 1e4])
+@pytest.mark.parametrize("factor", [100, 1e4])
 def test_far_rows_are_reconstructed_as_by_pca(factor, network, parabola):
     pca = PCA(2).fit(parabola)
     far = pca.inverse_transform(pca.transform(parabola[:50]) * factor)
-    outside = (np.abs(far) > np.abs(parabola).max(axis=0)).any(axis=1)
-    errors = np.linalg.norm(far - network.reconstruct(far), axis=1)[outside]
-    # Of the far rows PCA loses nothing; what the network adds is of the size of the
-    # training data, however far the rows.
-    assert errors.max() < 3 * np.linalg.norm(parabola, axis=1).max()
+    outside = np.linalg.norm(far, axis=1) > 10 * np.linalg.norm(parabola, axis=1).max()
+    assert outside.sum() > 25
+    # Of the far rows PCA loses nothing.
+    np.testing.assert_allclose(
+        network.reconstruct(far)[outside], far[outside], rtol=1e-4, atol=1e-4
+    )
+
+
+def test_rows_leave_the_network_gradually(network, parabola):
+    row = parabola[np.abs(parabola).max(axis=1).argmax()]
+    path = np.linspace(1, 30, 2000)[:, None] * row
+    steps = np.linalg.norm(np.diff(network.reconstruct(path), axis=0), axis=1)
+    # No step is a jump: they are of the size of the path's own.
+    assert steps.max() < 10 * np.linalg.norm(path[1] - path[0])
 
 
 def test_far_codes_are_decoded_as_by_pca(network, parabola):

@@ -13,14 +13,14 @@ from skae import (
 
 CONFIGURATIONS = [
     AutoencoderTransformer(),
-    AutoencoderTransformer(whiten=True),
-    AutoencoderTransformer(corruption="gaussian"),
-    AutoencoderTransformer(skip_connections="dense"),
-    AutoencoderTransformer(skip_connections=None),
-    AutoencoderTransformer(n_components=0.9),
-    ConvolutionalAutoencoderTransformer(),
-    VariationalAutoencoderTransformer(),
-    VariationalAutoencoderTransformer(image_shape="auto"),
+    AutoencoderTransformer(whiten=True, max_iter=10),
+    AutoencoderTransformer(corruption="gaussian", max_iter=10),
+    AutoencoderTransformer(skip_connections="dense", max_iter=10),
+    AutoencoderTransformer(skip_connections=None, max_iter=10),
+    AutoencoderTransformer(n_components=0.9, max_iter=10),
+    ConvolutionalAutoencoderTransformer(max_iter=10),
+    VariationalAutoencoderTransformer(max_iter=10),
+    VariationalAutoencoderTransformer(image_shape="auto", max_iter=10),
 ]
 EXPECTED_FAILURES: dict[str, str] = {}
 

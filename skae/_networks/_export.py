@@ -6,7 +6,7 @@ import numpy as np
 
 from .._backend import keras
 from .._basis import Basis
-from .._bounds import Bounds, Box
+from .._bounds import TINY, Bounds, Box
 from .._scaling import Scaling
 from .._spec import NetworkSpec
 from ._build import Variables, build_networks
@@ -77,7 +77,7 @@ def affine_decoder(mean: np.ndarray, axes: np.ndarray) -> keras.Model:
 
 
 def _continued(network: keras.Model, values, box: Box, outside: np.ndarray):
-    """Apply the network inside the box, and the product with ``outside`` beyond it."""
+    """Share values between the network and ``outside``, as ``Bounds`` says."""
     if np.isinf(box.high).all():
         return network(values)
     middle, half = (box.low + box.high) / 2, (box.high - box.low) / 2
@@ -85,9 +85,13 @@ def _continued(network: keras.Model, values, box: Box, outside: np.ndarray):
     # Keras has no layer that clips each column: bring the box to -1 and 1, and back.
     clipped = _columns(steps, -middle * steps, "clip", "hard_tanh")(values)
     inside = _columns(half, middle, "inside")(clipped)
-    excess = keras.layers.Subtract(dtype="float32", name="excess")([values, inside])
-    continued = _affine(outside, np.zeros(outside.shape[1]), "outside")(excess)
-    return keras.layers.Add(dtype="float32")([network(inside), continued])
+    distance, length = (
+        keras.ops.sum(keras.ops.square(part), axis=1, keepdims=True)
+        for part in (values - inside, inside)
+    )
+    share = keras.ops.relu(1 - distance / keras.ops.maximum(length, TINY))
+    continued = _affine(outside, np.zeros(outside.shape[1]), "outside")
+    return share * network(inside) + continued(values - share * inside)
 
 
 def _columns(factors, shifts, name: str, activation=None) -> keras.layers.EinsumDense:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._bounds import TINY
 from .._chunks import aligned_empty, chunk_rows, slices
 from .._likelihood import divergences, draw_codes, negative_log_likelihood
 from .._networks import Networks, build_networks
@@ -159,12 +160,14 @@ def _continued(network, arrays: EncoderArrays | DecoderArrays, values):
     inside = jnp.clip(values, arrays.low, arrays.high)
     outputs = network(arrays.variables, inside)
     excess = values - inside
+
+    def shared():
+        squares = jnp.square(jnp.stack([excess, inside])).sum(axis=-1, keepdims=True)
+        share = jnp.maximum(0, 1 - squares[0] / jnp.maximum(squares[1], TINY))
+        return share * outputs + (values - share * inside) @ arrays.outside
+
     # Most blocks hold nothing beyond the bounds, and are not asked to pay for it.
-    return jax.lax.cond(
-        jnp.any(excess != 0),
-        lambda: outputs + excess @ arrays.outside,
-        lambda: outputs,
-    )
+    return jax.lax.cond(jnp.any(excess != 0), shared, lambda: outputs)
 
 
 def _fetched(n_rows: int, output: Any) -> np.ndarray:
