@@ -25,7 +25,7 @@ from skae import VariationalAutoencoderTransformer
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", help="Keras' mnist.npz")
 parser.add_argument("--train", type=int, default=60000)
-parser.add_argument("--sweep", type=int, default=10000, help="rows for the sweep")
+parser.add_argument("--sweep", type=int, default=5000, help="rows for the sweep")
 options = parser.parse_args()
 
 # %%
@@ -66,8 +66,9 @@ print(line(model))
 # %%
 # Two components, to look at: a grid of codes at equal steps of probability.
 
-plane = VariationalAutoencoderTransformer(2, likelihood="bernoulli", random_state=0)
-plane.fit(train)
+plane = VariationalAutoencoderTransformer(
+    2, likelihood="bernoulli", max_iter=30, random_state=0
+).fit(train[: options.train // 2])
 print(line(plane))
 steps = norm.ppf(np.linspace(0.03, 0.97, 12))
 codes = np.array([[x, y] for y in steps[::-1] for x in steps])

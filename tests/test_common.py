@@ -13,10 +13,10 @@ from skae import (
 
 CONFIGURATIONS = [
     AutoencoderTransformer(),
-    AutoencoderTransformer(whiten=True, max_iter=10),
-    AutoencoderTransformer(corruption="gaussian", max_iter=10),
-    AutoencoderTransformer(skip_connections="dense", max_iter=10),
-    AutoencoderTransformer(skip_connections=None, max_iter=10),
+    AutoencoderTransformer(
+        skip_connections="dense", corruption="gaussian", max_iter=10
+    ),
+    AutoencoderTransformer(skip_connections=None, whiten=True, max_iter=10),
     AutoencoderTransformer(n_components=0.9, max_iter=10),
     ConvolutionalAutoencoderTransformer(max_iter=10),
     VariationalAutoencoderTransformer(max_iter=10),

@@ -14,10 +14,18 @@ def small(**parameters):
     return ConvolutionalAutoencoderTransformer(**{**defaults, **parameters})
 
 
-@pytest.mark.parametrize("shape", [(12, 12, 1), (7, 5, 3), (1, 11, 2), (9, 3, 1)])
 @pytest.mark.parametrize(
-    ("kernel_size", "strides"),
-    [((8, 8), (4, 4)), ((3, 3), (2, 2)), ((2, 2), (2, 2)), ((5, 3), (3, 1)), (1, 1)],
+    ("shape", "kernel_size", "strides"),
+    [
+        ((12, 12, 1), (8, 8), (4, 4)),
+        ((7, 5, 3), (8, 8), (4, 4)),
+        ((7, 5, 3), (5, 3), (3, 1)),
+        ((9, 3, 1), (3, 3), (2, 2)),
+        ((12, 12, 1), (2, 2), (2, 2)),
+        ((1, 11, 2), (2, 2), (2, 2)),
+        ((1, 11, 2), (5, 3), (3, 1)),
+        ((9, 3, 1), 1, 1),
+    ],
 )
 def test_products_are_keras_convolutions(shape, kernel_size, strides):
     from skae._backend import keras

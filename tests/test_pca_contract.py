@@ -81,7 +81,7 @@ DATASETS = {"iris": 4, "wine": 13, "breast_cancer": 30, "digits": 64, "diabetes"
     [
         (name, n_components)
         for name, n_features in DATASETS.items()
-        for n_components in (1, 2, 4, 8, 16, 32)
+        for n_components in (1, 2, 8, 32)
         if n_components <= n_features
     ],
 )
