@@ -29,6 +29,7 @@ from skae import AutoencoderTransformer
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", help="Keras' mnist.npz")
 parser.add_argument("--epochs", type=int, default=50)
+parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args()
 
 # %%
@@ -74,7 +75,7 @@ def decoder(n_features, n_components):
 # %%
 # With Keras: encoder, decoder and the sigmoid in one model, compiled and fitted.
 
-keras.utils.set_random_seed(0)
+keras.utils.set_random_seed(options.seed)
 start = time.perf_counter()
 model = keras.Sequential(
     [
@@ -111,7 +112,7 @@ classic = AutoencoderTransformer(
     alpha=0,
     early_stopping=False,
     n_iter_no_change=options.epochs,
-    random_state=0,
+    random_state=options.seed,
 )
 start = time.perf_counter()
 classic.fit(x_train)
@@ -120,7 +121,7 @@ classic_seconds = time.perf_counter() - start
 # %%
 # And as skae would have it: one line.
 
-ours = AutoencoderTransformer(n_components=32, random_state=0)
+ours = AutoencoderTransformer(n_components=32, random_state=options.seed)
 start = time.perf_counter()
 ours.fit(x_train)
 our_seconds = time.perf_counter() - start

@@ -112,5 +112,9 @@ middle.set_title("samples of 20 components")
 right.plot(*zip(*sweep, strict=True), "o-")
 for beta, point in zip(betas, sweep, strict=True):
     right.annotate(f"{beta:g}", point, xytext=(6, 4), textcoords="offset points")
-right.set(xlabel="rate (nats)", ylabel="distortion (nats)", title="beta from 0.1 to 10")
+right.set(
+    xlabel="rate (nats)",
+    ylabel="distortion (nats)",
+    title="training rows, beta from 0.1 to 10",
+)
 figure.savefig("examples/plot_generation.png", dpi=100)

@@ -1,0 +1,107 @@
+"""
+Codes of images: convolutional, dense and PCA
+=============================================
+
+Digits are reduced to 2, 4, 8, 16 and 32 numbers, by PCA, by a dense autoencoder and by
+a convolutional one, and recognised from these numbers by nearest neighbours and by
+logistic regression.
+
+    python examples/plot_image_codes.py --data mnist.npz
+
+Without ``--data`` it takes scikit-learn's 1797 digits of 8 by 8 pixels.
+"""
+
+import argparse
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="Keras' mnist.npz")
+options = parser.parse_args()
+
+# %%
+# The data: 5000 images to train on and 2000 to test with, or 1297 and 500 small ones.
+
+if options.data:
+    arrays = np.load(options.data)
+    X_train, X_test = (
+        arrays[name][:count].reshape(-1, 784).astype("float32") / 255
+        for name, count in (("x_train", 5000), ("x_test", 2000))
+    )
+    y_train, y_test = arrays["y_train"][:5000], arrays["y_test"][:2000]
+else:
+    images, digits = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        images / 16, digits, test_size=500, stratify=digits, random_state=0
+    )
+
+# %%
+# The reducers are interchangeable. The images are square and grey, so the
+# convolutional one finds their shape by itself.
+
+REDUCERS = {
+    "PCA": PCA,
+    "dense": AutoencoderTransformer,
+    "convolutional": ConvolutionalAutoencoderTransformer,
+}
+CLASSIFIERS = {
+    "nearest neighbours": KNeighborsClassifier(),
+    "logistic regression": LogisticRegression(max_iter=2000),
+}
+N_COMPONENTS = [2, 4, 8, 16, 32]
+
+# %%
+# Each reducer is fitted once for every number of components, without the labels, and
+# both classifiers get its codes. The error is that of the test images, relative to
+# PCA's with as many components.
+
+accuracy, maps = {}, {}
+print("| components | reducer | neighbours | logistic | error |")
+print("| --- | --- | --- | --- | --- |")
+for k in N_COMPONENTS:
+    for name, reducer in REDUCERS.items():
+        fitted = reducer(k, random_state=0).fit(X_train)
+        codes, test_codes = fitted.transform(X_train), fitted.transform(X_test)
+        for title, classifier in CLASSIFIERS.items():
+            pipeline = make_pipeline(StandardScaler(), classifier).fit(codes, y_train)
+            accuracy[title, name, k] = pipeline.score(test_codes, y_test)
+        error = np.square(X_test - fitted.inverse_transform(test_codes)).mean()
+        if name == "PCA":
+            pca_error = error
+        if k == 2:
+            maps[name] = test_codes
+        shares = " | ".join(f"{accuracy[c, name, k]:.3f}" for c in CLASSIFIERS)
+        print(f"| {k} | {name} | {shares} | {error / pca_error:.2f} |", flush=True)
+
+# %%
+# The figure.
+
+figure = plt.figure(figsize=(12, 6), layout="constrained")
+left, right = figure.subfigures(1, 2, width_ratios=[1, 1.25])
+for axes, title in zip(left.subplots(2, 1, sharex=True), CLASSIFIERS, strict=True):
+    for name in REDUCERS:
+        values = [accuracy[title, name, k] for k in N_COMPONENTS]
+        axes.plot(N_COMPONENTS, values, "o-", label=name)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(N_COMPONENTS, N_COMPONENTS)
+    axes.set(title=title, ylabel="test accuracy")
+    axes.grid(alpha=0.3)
+axes.set_xlabel("components")
+axes.legend(loc="lower right")
+
+for axes, (name, codes) in zip(right.subplots(1, 3), maps.items(), strict=True):
+    points = axes.scatter(*codes.T, c=y_test, s=4, cmap="tab10", vmin=-0.5, vmax=9.5)
+    axes.set(title=name, xticks=[], yticks=[])
+right.suptitle("test images in two components")
+right.colorbar(points, ax=right.axes, ticks=range(10), location="bottom", label="digit")
+figure.savefig("examples/plot_image_codes.png", dpi=100)
