@@ -32,10 +32,18 @@ def front(points, better):
     return labels
 
 
+def apart(heights, gap):
+    """Return the heights moved up so far that neighbours are a gap apart."""
+    moved = []
+    for height in heights:
+        moved.append(max(height, moved[-1] + gap) if moved else height)
+    return moved
+
+
 if __name__ == "__main__":
     table = summary(pd.read_csv(sys.argv[1]))
     table = table[table.settings == table.settings.max()]
-    figure, panels = plt.subplots(1, 2, figsize=(12, 5.5), layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(14, 5.5), layout="constrained")
     for axes, (column, (title, better)) in zip(panels, PANELS.items(), strict=True):
         points = {
             name: (line["time"], line[column])
@@ -46,6 +54,7 @@ if __name__ == "__main__":
         room = 0.3 * (max(ours) - min(ours))
         low, high = min(ours) - room, max(ours) + room
         axes.plot(*zip(*(points[name] for name in best), strict=True), color="0.8")
+        labels = []
         for name, (time, quality) in points.items():
             is_other = "skae" not in name
             color = "C3" if name == "skae" else "C1" if is_other else "C0"
@@ -57,15 +66,21 @@ if __name__ == "__main__":
             label = name.removeprefix("skae: ") if name != "skae" else "the defaults"
             if shown != quality:
                 label += f" ({quality:.2g})"
+            labels.append(((shown - low) / (high - low), time, shown, label, color))
+        labels.sort()
+        heights = apart([height for height, *_ in labels], 0.05)
+        surplus = max(0, heights[-1] - 1)
+        for height, (_, time, shown, label, color) in zip(heights, labels, strict=True):
             axes.annotate(
                 label,
                 (time, shown),
-                xytext=(-6, -4) if time > 1 else (6, -4),
-                ha="right" if time > 1 else "left",
-                va="top",
-                textcoords="offset points",
+                xytext=(1.03, height - surplus),
+                textcoords="axes fraction",
+                va="center",
                 fontsize=8,
                 color=color,
+                arrowprops={"arrowstyle": "-", "color": color, "lw": 0.4},
+                annotation_clip=False,
             )
         axes.set_ylim(low, high)
         axes.set_xscale("log")
