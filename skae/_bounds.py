@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 TINY = float(np.finfo(np.float32).tiny)
-"""What a row at the mean is divided by, in place of zero."""
+"""What a length of zero is taken for as a divisor."""
 
 
 class Box(NamedTuple):
@@ -65,11 +65,12 @@ class Bounds:
     box around the training rows, widened, and PCA encodes and decodes the rest:
 
     .. math::
-        z = s\, e([x]) + W (x - s [x]), \qquad s = \max\left(0,\,
-        1 - \frac{\lVert x - [x] \rVert^2}{\lVert [x] \rVert^2}\right),
+        z = s\, e([x]) + (1 - s) W [x] + W (x - [x]), \qquad s = \max\left(0,\,
+        1 - \frac{\lVert W (x - [x]) \rVert^2}{\lVert e([x]) \rVert^2}\right),
 
-    and codes likewise. Inside, the share :math:`s` of the network is all; a row that is
-    further from the box than the box from the mean is PCA's alone.
+    and codes likewise. Inside, the share :math:`s` of the network is all; where what
+    PCA makes of the part beyond is longer than what the network makes of the part
+    inside, PCA is all.
 
     Parameters
     ----------

@@ -85,13 +85,14 @@ def _continued(network: keras.Model, values, box: Box, outside: np.ndarray):
     # Keras has no layer that clips each column: bring the box to -1 and 1, and back.
     clipped = _columns(steps, -middle * steps, "clip", "hard_tanh")(values)
     inside = _columns(half, middle, "inside")(clipped)
+    outputs, linear = network(inside), _affine(outside, 0 * outside[0], "outside")
+    beyond = linear(values - inside)
     distance, length = (
         keras.ops.sum(keras.ops.square(part), axis=1, keepdims=True)
-        for part in (values - inside, inside)
+        for part in (beyond, outputs)
     )
     share = keras.ops.relu(1 - distance / keras.ops.maximum(length, TINY))
-    continued = _affine(outside, np.zeros(outside.shape[1]), "outside")
-    return share * network(inside) + continued(values - share * inside)
+    return share * outputs + (1 - share) * linear(inside) + beyond
 
 
 def _columns(factors, shifts, name: str, activation=None) -> keras.layers.EinsumDense:

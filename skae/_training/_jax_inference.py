@@ -162,9 +162,10 @@ def _continued(network, arrays: EncoderArrays | DecoderArrays, values):
     excess = values - inside
 
     def shared():
-        squares = jnp.square(jnp.stack([excess, inside])).sum(axis=-1, keepdims=True)
+        beyond = excess @ arrays.outside
+        squares = jnp.square(jnp.stack([beyond, outputs])).sum(axis=-1, keepdims=True)
         share = jnp.maximum(0, 1 - squares[0] / jnp.maximum(squares[1], TINY))
-        return share * outputs + (values - share * inside) @ arrays.outside
+        return share * outputs + (1 - share) * (inside @ arrays.outside) + beyond
 
     # Most blocks hold nothing beyond the bounds, and are not asked to pay for it.
     return jax.lax.cond(jnp.any(excess != 0), shared, lambda: outputs)
