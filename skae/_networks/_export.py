@@ -1,4 +1,4 @@
-"""Ordinary Keras models in the data's own units, made of standard layers only."""
+"""Ordinary Keras models in the data's own units, made of Keras' parts only."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def _continued(network: keras.Model, values, box: Box, outside: np.ndarray):
     # Keras has no layer that clips each column: bring the box to -1 and 1, and back.
     clipped = _columns(steps, -middle * steps, "clip", "hard_tanh")(values)
     inside = _columns(half, middle, "inside")(clipped)
-    outputs, linear = network(inside), _affine(outside, 0 * outside[0], "outside")
+    outputs = network(inside)
+    linear = _affine(outside, np.zeros(outside.shape[1]), "outside")
     beyond = linear(values - inside)
     distance, length = (
         keras.ops.sum(keras.ops.square(part), axis=1, keepdims=True)
