@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import joblib
+
 _BACKEND = "KERAS_BACKEND"
 _OPENMP_THREADS = "OMP_NUM_THREADS"
 _XLA_THREADS = "NPROC"
@@ -45,5 +47,9 @@ import jax  # noqa: E402
 # variable. XLA knows only one of its own, and reads it when its first device is made.
 with _default(_XLA_THREADS, os.environ.get(_OPENMP_THREADS)):
     jax.devices()
+    _given = os.environ.get(_XLA_THREADS, "")
 
-__all__ = ["keras"]
+N_THREADS = int(_given) if _given.isdecimal() and int(_given) else joblib.cpu_count()
+"""Models that train at the same time: as many as XLA has threads."""
+
+__all__ = ["N_THREADS", "keras"]

@@ -26,7 +26,7 @@ def seen(blocks):
         assert block.order.dtype == block.n_rows.dtype == np.int32
         batch = block.first
         for order in np.split(
-            block.order[0].ravel()[: block.n_rows[0]], range(32, block.n_rows[0], 32)
+            block.order.ravel()[: block.n_rows], range(32, block.n_rows, 32)
         ):
             rows.append(np.asarray(block.rows)[order])
             batches.append(batch)
@@ -39,7 +39,7 @@ def seen(blocks):
 def test_in_order(kind, n_rows):
     source = FEEDS[kind]
     numbers = np.random.RandomState(0).permutation(1000)[:n_rows]
-    rows, batches = seen(source.in_order([numbers]))
+    rows, batches = seen(source.in_order(numbers))
     np.testing.assert_array_equal(rows, SCALING.apply_for_training(X[numbers]))
     assert batches == list(range(-(-n_rows // 32)))
 
@@ -50,8 +50,8 @@ def test_shuffled_passes_hold_each_row_once(kind, n_rows):
     source = FEEDS[kind]
     numbers = np.random.RandomState(0).permutation(1000)[:n_rows]
     rng = np.random.RandomState(1)
-    first, batches = seen(source.shuffled([numbers], rng))
-    second, _ = seen(source.shuffled([numbers], rng))
+    first, batches = seen(source.shuffled(numbers, n_rows, rng))
+    second, _ = seen(source.shuffled(numbers, n_rows, rng))
     expected = np.sort(SCALING.apply_for_training(X[numbers])[:, 0])
     np.testing.assert_array_equal(np.sort(first[:, 0]), expected)
     np.testing.assert_array_equal(np.sort(second[:, 0]), expected)
@@ -64,31 +64,32 @@ def test_blocks_mix_distant_rows():
     # Sorted data, as by class: a block must not be a stretch of them.
     X = np.arange(20_000.0)[:, None]
     source = Streamed(X, Scaling(np.zeros(1), 1.0), 128, 16, np.asarray)
-    for block in source.shuffled([np.arange(20_000)], np.random.RandomState(0)):
-        assert np.ptp(np.asarray(block.rows)[: block.n_rows[0]]) > 10_000
+    numbers = np.arange(20_000)
+    for block in source.shuffled(numbers, 20_000, np.random.RandomState(0)):
+        assert np.ptp(np.asarray(block.rows)[: block.n_rows]) > 10_000
 
 
-def test_models_side_by_side_take_as_many_steps():
+@pytest.mark.parametrize("n_rows", [30, 60, 90])
+def test_fewer_rows_come_again(n_rows):
     source = Resident.of(X[:90], SCALING, 32, np.asarray)
-    models = [np.arange(30), np.arange(30, 90), np.arange(90)]
-    (block,) = source.shuffled(models, np.random.RandomState(0))
-    np.testing.assert_array_equal(block.n_rows, [90, 90, 90])
-    for numbers, order in zip(models, block.order, strict=True):
-        used, times = np.unique(order.ravel()[:90], return_counts=True)
-        np.testing.assert_array_equal(used, numbers)
-        assert np.ptp(times) <= 1
+    numbers = np.arange(90)[-n_rows:]
+    (block,) = source.shuffled(numbers, 90, np.random.RandomState(0))
+    assert block.n_rows == 90
+    used, times = np.unique(block.order.ravel()[:90], return_counts=True)
+    np.testing.assert_array_equal(used, numbers)
+    assert np.ptp(times) <= 1
 
 
 @pytest.mark.parametrize("n_rows", [5, 64, 90])
 def test_exact_blocks_have_no_fillers(n_rows):
     source = Resident.of(X, SCALING, 32, np.asarray)
     numbers = np.arange(n_rows)
-    (block,) = source.in_order([numbers])
+    (block,) = source.in_order(numbers)
     parts = list(block.exact())
     rows, batches = seen(parts)
     np.testing.assert_array_equal(rows, SCALING.apply_for_training(X[:n_rows]))
     assert batches == list(range(-(-n_rows // 32)))
-    assert parts[-1].n_rows[0] % parts[-1].order.shape[2] == 0
+    assert parts[-1].n_rows % parts[-1].order.shape[1] == 0
 
 
 @pytest.mark.parametrize("n_rows", [20, 150, 1198, 1797, 60_000])

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from skae._backend import keras
 from skae._spec import NetworkSpec
-from skae._training import _programs, inference_program
+from skae._training import _programs, _side_by_side, inference_program
 
 COMPILED = []
 
@@ -52,6 +52,17 @@ def test_a_grid_over_numbers_compiles_once(compiled, digits):
     }
     GridSearchCV(estimator, grid, cv=folds).fit(digits)
     assert compiled == []
+
+
+def test_threads_compile_once(compiled, digits, monkeypatch):
+    counts = []
+    for n_threads, width in ((1, 12), (1, 13), (6, 14)):
+        monkeypatch.setattr(_side_by_side, "N_THREADS", n_threads)
+        compiled.clear()
+        small_network(hidden_layer_sizes=(width,), max_iter=2).fit(digits[:300])
+        counts.append(len(compiled))
+    # The first fit of all compiles what every other shares.
+    assert counts[1] == counts[2] > 0
 
 
 def test_samples_of_other_sizes_compile_nothing_new(compiled, digits):

@@ -22,17 +22,17 @@ SEGMENT = 256
 
 
 class Block(NamedTuple):
-    """Rows on the device, and which of them each model sees in which batch.
+    """Rows on the device, and which of them a model sees in which batch.
 
     Parameters
     ----------
     rows : array of shape (capacity, n_features)
         Rows in the network's units.
 
-    order : ndarray of shape (n_models, n_batches, batch_size), int32
+    order : ndarray of shape (n_batches, batch_size), int32
         Numbers of the rows in each batch.
 
-    n_rows : ndarray of shape (n_models,), int32
+    n_rows : int32
         How many of these count; the others fill up the last batch and the capacity.
 
     first : int
@@ -41,37 +41,34 @@ class Block(NamedTuple):
 
     rows: Any
     order: np.ndarray
-    n_rows: np.ndarray
+    n_rows: np.int32
     first: int
 
     def exact(self) -> Iterator[Block]:
         """Yield the whole batches, then the last one, in a shape of its own.
 
-        For networks that mix the rows of a batch: nothing fills it up. Every model has
-        to have as many rows.
+        For networks that mix the rows of a batch: nothing fills it up.
         """
-        n_models, _, batch_size = self.order.shape
-        n_rows = int(self.n_rows[0])
-        whole = n_rows // batch_size * batch_size
+        batch_size = self.order.shape[1]
+        whole = self.n_rows // batch_size * batch_size
         if whole:
-            yield self._replace(n_rows=np.full_like(self.n_rows, whole))
-        if whole < n_rows:
-            rest = self.order.reshape(n_models, -1)[:, whole:n_rows]
-            first = self.first + whole // batch_size
-            left = np.full_like(self.n_rows, n_rows - whole)
-            yield Block(self.rows, rest[:, None], left, first)
+            yield self._replace(n_rows=whole)
+        if whole < self.n_rows:
+            rest = self.order.reshape(1, -1)[:, whole : self.n_rows]
+            first = self.first + int(whole) // batch_size
+            yield Block(self.rows, rest, self.n_rows - whole, first)
 
 
 class Feed(Protocol):
-    """Passes over rows, whose numbers are given for each model."""
+    """Passes over some of the rows, given by their numbers."""
 
-    def in_order(self, models: list[np.ndarray]) -> Iterator[Block]:
+    def in_order(self, rows: np.ndarray) -> Iterator[Block]:
         """Yield the given rows as they come."""
 
     def shuffled(
-        self, models: list[np.ndarray], rng: np.random.RandomState
+        self, rows: np.ndarray, size: int, rng: np.random.RandomState
     ) -> Iterator[Block]:
-        """Yield the given rows in random order."""
+        """Yield as many of the given rows, in random order."""
 
 
 @dataclass(frozen=True)
@@ -99,24 +96,16 @@ class Resident:
         rows = _scaled((X[chunk] for chunk in chunks(X)), scaling, shape)
         return cls(place(rows), batch_size, n_batches)
 
-    def in_order(self, models: list[np.ndarray]) -> Iterator[Block]:
+    def in_order(self, rows: np.ndarray) -> Iterator[Block]:
         """Yield one block."""
-        order = [_fold(rows, self.n_batches, self.batch_size) for rows in models]
-        n_rows = np.array([len(rows) for rows in models], np.int32)
-        yield Block(self.rows, np.stack(order), n_rows, 0)
+        order = _fold(rows, self.n_batches, self.batch_size)
+        yield Block(self.rows, order, np.int32(len(rows)), 0)
 
     def shuffled(
-        self, models: list[np.ndarray], rng: np.random.RandomState
+        self, rows: np.ndarray, size: int, rng: np.random.RandomState
     ) -> Iterator[Block]:
-        """Yield one block.
-
-        Every model takes as many steps as the last, the one to keep, so that an epoch
-        means the same to all; those with fewer rows begin again.
-        """
-        size = len(models[-1])
-        return self.in_order(
-            [np.resize(rng.permutation(rows), size) for rows in models]
-        )
+        """Yield one block; where there are fewer rows, the first of them again."""
+        return self.in_order(np.resize(rng.permutation(rows), size))
 
 
 @dataclass(frozen=True)
@@ -153,18 +142,16 @@ class Streamed:
         batch_bytes = 4 * X.shape[1] * batch_size
         return cls(X, scaling, batch_size, -(-BLOCK_BYTES // batch_bytes), place)
 
-    def in_order(self, models: list[np.ndarray]) -> Iterator[Block]:
-        """Yield blocks of the rows of the one model there is."""
-        (rows,) = models
+    def in_order(self, rows: np.ndarray) -> Iterator[Block]:
+        """Yield blocks of rows."""
         for first, part in self._parts(rows):
             yield self._block(first, part, np.arange(len(part)))
 
     def shuffled(
-        self, models: list[np.ndarray], rng: np.random.RandomState
+        self, rows: np.ndarray, size: int, rng: np.random.RandomState
     ) -> Iterator[Block]:
         """Yield blocks of segments in random order, their rows mixed."""
-        (rows,) = models
-        segments = np.array_split(np.sort(rows), -(-len(rows) // SEGMENT))
+        segments = np.array_split(np.sort(rows), -(-size // SEGMENT))
         order = rng.permutation(len(segments))
         rows = np.concatenate([segments[segment] for segment in order])
         for first, part in self._parts(rows):
@@ -180,8 +167,7 @@ class Streamed:
         taken = slices(len(part), chunk_rows(self.X.shape[1]))
         rows = _scaled((self.X[part[some]] for some in taken), self.scaling, shape)
         batches = _fold(order, self.n_batches, self.batch_size)
-        n_rows = np.array([len(part)], np.int32)
-        return Block(self.place(rows), batches[None], n_rows, first)
+        return Block(self.place(rows), batches, np.int32(len(part)), first)
 
 
 def feed(X, scaling: Scaling, batch_size: int, n_models: int, place: Callable) -> Feed:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,13 +10,13 @@ from ._feed import Block
 
 
 class Fused:
-    """All batches of all models in one compiled function.
+    """All batches in one compiled function.
 
     Parameters
     ----------
     train_batch, judge_batch : callable
-        Of the batch's number, what is carried from batch to batch (state and loss, or
-        losses), and the pass' arrays.
+        Of the block, the batch's number, what is carried from batch to batch (state and
+        loss, or losses), and the pass' other arrays.
     """
 
     def __init__(self, train_batch, judge_batch) -> None:
@@ -26,35 +24,18 @@ class Fused:
         self.train = jax.jit(self._train)
         self.judge = jax.jit(self._judge)
 
-    def _train(self, state, block: Block, rates, seed, strengths):
-        def train_model(model):
-            state, order, n_rows, key = model
+    def _train(self, block: Block, state, *arrays):
+        def body(number, carry):
+            return self._train_batch(block, number, carry, *arrays)
 
-            def body(number, carry):
-                return self._train_batch(
-                    number, carry, order, n_rows, key, block, rates, strengths
-                )
+        return jax.lax.fori_loop(0, _n_batches(block), body, (state, jnp.float32(0)))
 
-            carry = state, jnp.float32(0)
-            return _for_each_batch(order, n_rows, body, carry)
+    def _judge(self, block: Block, *arrays):
+        def body(number, losses):
+            return self._judge_batch(block, number, losses, *arrays)
 
-        keys = _keys(seed, block.order.shape[0])
-        # One model after the other: on a CPU their matrix products are faster apart.
-        return jax.lax.map(train_model, (state, block.order, block.n_rows, keys))
-
-    def _judge(self, weights, block: Block, strengths):
-        def judge_model(model):
-            weights, order, n_rows = model
-
-            def body(number, losses):
-                return self._judge_batch(
-                    number, losses, weights, order, block, strengths
-                )
-
-            losses = jnp.zeros(order.shape, jnp.float32)
-            return _for_each_batch(order, n_rows, body, losses)
-
-        return jax.lax.map(judge_model, (weights, block.order, block.n_rows))
+        losses = jnp.zeros(block.order.shape, jnp.float32)
+        return jax.lax.fori_loop(0, _n_batches(block), body, losses)
 
 
 class OneByOne:
@@ -68,54 +49,22 @@ class OneByOne:
         self._train_batch = jax.jit(train_batch)
         self._judge_batch = jax.jit(judge_batch)
 
-    def train(self, state, block: Block, rates, seed, strengths):
-        """Return each model's state and summed loss after its batches."""
-        trained = []
-        for model, key in enumerate(_keys(seed, len(block.order))):
-            order, n_rows = block.order[model], block.n_rows[model]
-            carry = _of_model(state, model), np.float32(0)
-            for number in range(_n_batches(order, n_rows)):
-                carry = self._train_batch(
-                    number, carry, order, n_rows, key, block, rates, strengths
-                )
-            trained.append(carry)
-        return _side_by_side(trained)
+    def train(self, block: Block, state, *arrays):
+        """Return the state and the summed loss after all batches."""
+        carry = state, np.float32(0)
+        for number in range(_n_batches(block)):
+            carry = self._train_batch(block, number, carry, *arrays)
+        return carry
 
-    def judge(self, weights, block: Block, strengths):
-        """Return each model's losses of its rows."""
-        judged = []
-        for model, order in enumerate(block.order):
-            losses = np.zeros(order.shape, np.float32)
-            for number in range(_n_batches(order, block.n_rows[model])):
-                losses = self._judge_batch(
-                    number, losses, _of_model(weights, model), order, block, strengths
-                )
-            judged.append(losses)
-        return _side_by_side(judged)
+    def judge(self, block: Block, *arrays):
+        """Return the losses of the rows."""
+        losses = np.zeros(block.order.shape, np.float32)
+        for number in range(_n_batches(block)):
+            losses = self._judge_batch(block, number, losses, *arrays)
+        return losses
 
 
-def key_of(seed):
-    """Return the random key of a seed, as `jax.random.key`, but in compiled code."""
-    data = jnp.stack([jnp.uint32(0), seed])
-    return jax.random.wrap_key_data(data, impl="threefry2x32")
-
-
-def _keys(seed, n_models: int):
-    return jax.random.split(key_of(seed), n_models)
-
-
-def _n_batches(order, n_rows):
+def _n_batches(block: Block):
     """Return how many batches hold rows that count."""
-    return (n_rows + order.shape[1] - 1) // order.shape[1]
-
-
-def _for_each_batch(order, n_rows, body, carry):
-    return jax.lax.fori_loop(0, _n_batches(order, n_rows), body, carry)
-
-
-def _of_model(arrays: Any, model: int):
-    return jax.tree.map(lambda value: value[model], arrays)
-
-
-def _side_by_side(models: list):
-    return jax.tree.map(lambda *values: jnp.stack(values), *models)
+    batch_size = block.order.shape[1]
+    return (block.n_rows + batch_size - 1) // batch_size

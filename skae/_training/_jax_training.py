@@ -13,7 +13,7 @@ from .._networks import Networks
 from .._objective import NUDGE, Objective, Strengths, stretch, weight_penalty
 from .._spec import NetworkSpec
 from ._feed import Block
-from ._jax_batches import Fused, OneByOne, key_of
+from ._jax_batches import Fused, OneByOne
 from ._optimizer import OptimizerSpec
 
 
@@ -56,23 +56,21 @@ class TrainingProgram:
         """Return the weights and a fresh optimizer's state."""
         return weights, self._optimizer_state
 
-    @staticmethod
-    def stacked(arrays: Any, n_models: int) -> Any:
-        """Repeat arrays along a new first axis, where models lie side by side."""
-        return jax.tree.map(
-            lambda value: np.broadcast_to(value, (n_models, *np.shape(value))), arrays
-        )
-
     def train(
-        self, state, block: Block, rates: np.ndarray, seed: int, strengths: Strengths
+        self,
+        state: tuple,
+        block: Block,
+        rates: np.ndarray,
+        seed: np.uint32,
+        strengths: Strengths,
     ):
-        """Train every model on each of its batches once.
+        """Train on each of the batches once.
 
         Parameters
         ----------
         state : tuple
-            Weights and optimizer state of the models. Nothing is donated: arrays are
-            immutable, so keeping the best weights is keeping a reference.
+            Weights and optimizer state. Nothing is donated: arrays are immutable, so
+            keeping the best weights is keeping a reference.
 
         block : Block
             Rows and batches.
@@ -80,7 +78,7 @@ class TrainingProgram:
         rates : ndarray of shape (n_batches,), float32
             Learning rate of each batch.
 
-        seed : int
+        seed : uint32
             Of the noise; the same for all blocks of an epoch.
 
         strengths : Strengths
@@ -91,19 +89,19 @@ class TrainingProgram:
         state : tuple
             After the pass.
 
-        losses : array of shape (n_models,)
+        loss : array of shape ()
             Sum of the training losses of the rows.
         """
-        return self._batches.train(state, block, rates, np.uint32(seed), strengths)
+        return self._batches.train(block, state, rates, seed, strengths)
 
     def row_losses(self, weights: dict, block: Block, strengths: Strengths):
-        """Return each model's losses of its rows, in the shape of the block's order."""
-        return self._batches.judge(weights, block, strengths)
+        """Return the losses of the rows, in the shape of the block's order."""
+        return self._batches.judge(block, weights, strengths)
 
     @staticmethod
     def fetch(arrays: Any) -> Any:
-        """Return the last model's arrays, as NumPy arrays."""
-        return jax.tree.map(lambda value: np.asarray(value)[-1], arrays)
+        """Return the arrays as NumPy's."""
+        return jax.tree.map(np.asarray, arrays)
 
     def _initial_optimizer_state(self) -> list[np.ndarray]:
         values: list[Any] = []
@@ -132,17 +130,15 @@ class TrainingProgram:
         slots = [slot for slot, value in enumerate(variables) if value is rate]
         return slots[0] if slots else None
 
-    def _train_batch(
-        self, number, carry, order, n_rows, key, block: Block, rates, strengths
-    ):
+    def _train_batch(self, block: Block, number, carry, rates, seed, strengths):
         state, total = carry
-        weight = _weight(number, order, n_rows)
+        weight = _weight(block, number)
         state, mean = self._step(
             state,
-            block.rows[order[number]],
+            block.rows[block.order[number]],
             weight,
             rates[number],
-            jax.random.fold_in(key, block.first + number),
+            jax.random.fold_in(_key(seed), block.first + number),
             strengths,
         )
         return state, total + mean * weight.sum()
@@ -181,10 +177,10 @@ class TrainingProgram:
         }
         return (weights, optimizer_state), mean
 
-    def _judge_batch(self, number, losses, weights, order, block: Block, strengths):
+    def _judge_batch(self, block: Block, number, losses, weights, strengths):
         # The damage to judged rows is the same at every epoch.
-        key = key_of(jnp.uint32(block.first + number))
-        rows = block.rows[order[number]]
+        key = _key(jnp.uint32(block.first + number))
+        rows = block.rows[block.order[number]]
         variables = weights["encoder"], weights["decoder"]
         values, _, _ = self._forward(variables, rows, key, strengths)
         return losses.at[number].set(values)
@@ -234,10 +230,17 @@ def _has_convolutions(networks: Networks) -> bool:
     return "conv_general_dilated" in str(jax.make_jaxpr(forward)(rows))
 
 
-def _weight(number, order, n_rows):
+def _weight(block: Block, number):
     """Return 1 for each row of a batch that counts, 0 for those that fill it up."""
-    position = number * order.shape[1] + jnp.arange(order.shape[1])
-    return (position < n_rows).astype(jnp.float32)
+    batch_size = block.order.shape[1]
+    position = number * batch_size + jnp.arange(batch_size)
+    return (position < block.n_rows).astype(jnp.float32)
+
+
+def _key(seed):
+    """Return the random key of a seed, as `jax.random.key`, but in compiled code."""
+    data = jnp.stack([jnp.uint32(0), seed])
+    return jax.random.wrap_key_data(data, impl="threefry2x32")
 
 
 def _noise(kind: str | None, key, rows):

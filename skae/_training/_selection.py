@@ -38,14 +38,16 @@ def improves_on(
     """
     split = task.split
     before, after = (
-        _losses(program, weights, task, split.only_kept(split.all_rows))
+        task.row_losses(program, weights, split.all_rows)
         for weights in (baseline, result.weights)
     )
     if not after.mean() < before.mean():
         return False
     if not split.judges:
         return True
-    gains = _losses(program, baseline, task, split.held_out) - result.judgement
+    # Fold by fold, as they were judged: a row's damage goes by its place.
+    judged = [task.row_losses(program, baseline, rows) for rows in split.held_out]
+    gains = np.concatenate(judged) - result.judgement
     if program.objective.likelihood is not None:
         # A likelihood gains by losing a little on most rows what it wins on others.
         return _beyond_chance(gains)
@@ -62,7 +64,3 @@ def _beyond_chance(gains: np.ndarray) -> bool:
         return False
     standard_error = gains.std(ddof=1) / np.sqrt(len(gains))
     return bool(gains.mean() > _STANDARD_ERRORS * standard_error)
-
-
-def _losses(program, weights: dict, task: Task, models) -> np.ndarray:
-    return task.row_losses(program, program.stacked(weights, len(models)), models)

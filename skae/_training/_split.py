@@ -74,10 +74,6 @@ class Split:
         """For each model the rows that judge it: where none is held out, all."""
         return self.held_out if self.judges else self.train
 
-    def only_kept(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Return the given rows for the model to keep, none for the others."""
-        return [rows[:0]] * (self.n_models - 1) + [rows]
-
     @property
     def n_models(self) -> int:
         """Number of models trained side by side."""

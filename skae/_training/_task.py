@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .._objective import Strengths
-from ._feed import Feed
+from ._feed import Block, Feed
 from ._jax_training import TrainingProgram
 from ._split import Split
 
@@ -41,25 +42,23 @@ class Task:
         """Number of steps in an epoch."""
         return -(-len(self.split.train[-1]) // self.batch_size)
 
+    def lesson(
+        self, rows: np.ndarray, size: int, rng: np.random.RandomState
+    ) -> tuple[np.uint32, Iterator[Block]]:
+        """Return the seed of the noise and the blocks of a pass over some rows."""
+        seed = rng.randint(2**32, dtype=np.uint32)
+        return seed, self.feed.shuffled(rows, size, rng)
+
     def row_losses(
-        self, program: TrainingProgram, weights: dict, models: list[np.ndarray]
+        self, program: TrainingProgram, weights: dict, rows: np.ndarray
     ) -> np.ndarray:
-        """Return each model's loss of each of its rows, model after model.
-
-        Parameters
-        ----------
-        program : TrainingProgram
-            Computes the losses.
-
-        weights : dict
-            Weights of all models.
-
-        models : list of ndarray of int
-            Row numbers for each model.
-        """
-        parts: list[np.ndarray] = []
-        for block in self.feed.in_order(models):
-            losses = np.asarray(program.row_losses(weights, block, self.strengths))
-            for of_model, n_rows in zip(losses, block.n_rows, strict=True):
-                parts.append(of_model.ravel()[:n_rows])
+        """Return the loss of each of the rows, given by their numbers."""
+        if len(rows) == 0:
+            return np.zeros(0)
+        parts = [
+            np.asarray(program.row_losses(weights, block, self.strengths)).ravel()[
+                : block.n_rows
+            ]
+            for block in self.feed.in_order(rows)
+        ]
         return np.concatenate(parts).astype(np.float64)

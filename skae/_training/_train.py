@@ -13,6 +13,7 @@ import numpy as np
 from ._jax_training import TrainingProgram
 from ._progress import Progress
 from ._schedule import Schedule
+from ._side_by_side import side_by_side
 from ._task import Task
 
 
@@ -115,33 +116,36 @@ def train(
     TrainingResult
     """
     split = task.split
-    state = program.stacked(program.initial_state(weights), split.n_models)
-    judgement = task.row_losses(program, state[0], split.to_judge)
-    progress = Progress.start((state[0], judgement), judgement.mean(), schedule)
+    judgement = np.concatenate(
+        [task.row_losses(program, weights, rows) for rows in split.to_judge]
+    )
+    progress = Progress.start((weights, judgement), judgement.mean(), schedule)
+    states = [program.initial_state(weights)] * split.n_models
     losses: list[float] = []
     validation_losses: list[float] = []
-    for epoch in range(schedule.max_iter):
-        rates = schedule.rates(epoch, task.n_batches)
-        state, loss = _epoch(program, state, task, rates, rng)
-        losses.append(loss)
-        monitored = loss
-        if split.judges:
-            judgement = task.row_losses(program, state[0], split.held_out)
-            monitored = judgement.mean()
-            validation_losses.append(monitored)
-        progress = progress.after((state[0], judgement), loss, monitored, schedule)
-        if progress.stopped_by == "divergence":
-            break
-        report = EpochReport(
-            epoch + 1,
-            loss,
-            monitored if split.judges else None,
-            partial(program.fetch, state[0]),
-        )
-        if on_epoch(report):
-            progress = replace(progress, stopped_by="callback")
-        if progress.stopped_by is not None:
-            break
+    with side_by_side(split.n_models) as each:
+        for epoch in range(schedule.max_iter):
+            rates = schedule.rates(epoch, task.n_batches)
+            states, loss, judgement = _epoch(program, task, rates, states, each, rng)
+            losses.append(loss)
+            monitored = loss
+            if split.judges:
+                monitored = judgement.mean()
+                validation_losses.append(monitored)
+            candidate = states[-1][0], judgement
+            progress = progress.after(candidate, loss, monitored, schedule)
+            if progress.stopped_by == "divergence":
+                break
+            report = EpochReport(
+                epoch + 1,
+                loss,
+                monitored if split.judges else None,
+                partial(program.fetch, states[-1][0]),
+            )
+            if on_epoch(report):
+                progress = replace(progress, stopped_by="callback")
+            if progress.stopped_by is not None:
+                break
     best, judgement = progress.best
     return TrainingResult(
         program.fetch(best),
@@ -182,21 +186,37 @@ def train_once(program: TrainingProgram, state, task: Task, rate: float, rng):
         Mean loss of the rows.
     """
     rates = np.full(task.n_batches, rate, np.float32)
-    state, loss = _epoch(program, program.stacked(state, 1), task, rates, rng)
+    (state,), loss, _ = _epoch(program, task, rates, [state], map, rng)
     return program.fetch(state), loss
 
 
-def _epoch(program, state, task: Task, rates: np.ndarray, rng):
-    """Return the state after one pass over the training rows, and their mean loss."""
-    total, latest = 0.0, np.zeros(1)
-    seed = rng.randint(2**32, dtype=np.uint32)
-    blocks = task.feed.shuffled(task.split.train, rng)
+def _epoch(program, task: Task, rates: np.ndarray, states: list, each, rng):
+    """Return each model's state after a pass, the last one's loss, the held-out losses.
+
+    Every model takes as many steps as the last, the one to keep, so that an epoch means
+    the same to all.
+    """
+    split = task.split
+    size = len(split.train[-1])
+    # Drawn here, one after the other: threads would draw in any order.
+    lessons = [task.lesson(rows, size, rng) for rows in split.train]
+    learn = partial(_pass, program, task, rates)
+    learned = list(each(learn, states, lessons, split.held_out))
+    states = [state for state, _, _ in learned]
+    judgement = np.concatenate([losses for _, _, losses in learned])
+    return states, learned[-1][1] / size, judgement
+
+
+def _pass(program, task: Task, rates: np.ndarray, state, lesson, held_out: np.ndarray):
+    """Return a model's state after a pass, its summed loss, and its held-out losses."""
+    seed, blocks = lesson
+    total, latest = 0.0, np.float32(0)
     if program.networks.mixes_rows:
         blocks = chain.from_iterable(block.exact() for block in blocks)
     for block in blocks:
-        due = np.resize(rates[block.first :], block.order.shape[1])
-        state, losses = program.train(state, block, due, seed, task.strengths)
+        due = np.resize(rates[block.first :], len(block.order))
+        state, loss = program.train(state, block, due, seed, task.strengths)
         # Fetched one late: a block is read while the device computes the one before.
-        total, latest = total + float(np.asarray(latest)[-1]), losses
-    total += float(np.asarray(latest)[-1])
-    return state, total / len(task.split.train[-1])
+        total, latest = total + float(latest), loss
+    total += float(latest)
+    return state, total, task.row_losses(program, state[0], held_out)
