@@ -125,8 +125,9 @@ class Objective:
     likelihood : {"gaussian", "bernoulli"} or None
         In place of the loss, of a variational autoencoder.
 
-    contracts : bool
-        Whether there is a contractive penalty, which asks for a second forward pass.
+    sparsifies, contracts : bool
+        Whether there is a penalty on spread codes, and a contractive one, which asks
+        for a second forward pass.
     """
 
     loss: Any = field(compare=False)
@@ -135,16 +136,29 @@ class Objective:
     paired: bool = False
     image_shape: tuple[int, int, int] | None = None
     likelihood: str | None = None
+    sparsifies: bool = False
     contracts: bool = False
 
     @classmethod
     def of(
-        cls, loss: Any, corruption: Any, paired: bool = False, contracts: bool = False
+        cls,
+        loss: Any,
+        corruption: Any,
+        paired: bool = False,
+        sparsifies: bool = False,
+        contracts: bool = False,
     ) -> Objective:
         """Return the objective of a Keras identifier or instance."""
         if isinstance(loss, dict):
             loss = keras.losses.get(loss)
-        return cls(loss, _key(loss), corruption, paired, contracts=contracts)
+        return cls(
+            loss,
+            _key(loss),
+            corruption,
+            paired,
+            sparsifies=sparsifies,
+            contracts=contracts,
+        )
 
     def on(self, image_shape: tuple[int, int, int] | None) -> Objective:
         """Return the objective for rows that are images of a shape."""
@@ -219,9 +233,12 @@ class Objective:
         loss = keras.losses.get(self.loss)
         # An instance reduces over rows when called; `call` is what it does to each.
         each = loss.call if isinstance(loss, keras.losses.Loss) else loss
-        squares = ops.mean(ops.square(encoded), axis=-1)
-        spread = ops.mean(ops.abs(encoded), axis=-1) * ops.rsqrt(squares + _TINY)
-        return each(rows, decoded) + strengths.sparsity * spread
+        losses = each(rows, decoded)
+        if self.sparsifies:
+            squares = ops.mean(ops.square(encoded), axis=-1)
+            spread = ops.mean(ops.abs(encoded), axis=-1) * ops.rsqrt(squares + _TINY)
+            losses = losses + strengths.sparsity * spread
+        return losses
 
 
 def stretch(before, after):
@@ -245,13 +262,3 @@ def _key(loss: Any) -> Any:
         return type(loss), pickle.dumps(state)
     except (AttributeError, TypeError, pickle.PicklingError):
         return loss
-
-
-def weight_penalty(trainable: list, penalised: list[bool], alpha):
-    r"""Return :math:`\frac{\alpha}{2} \sum_l \lVert W_l \rVert^2` over the kernels."""
-    squares = [
-        ops.sum(ops.square(value))
-        for value, counts in zip(trainable, penalised, strict=True)
-        if counts
-    ]
-    return 0.5 * alpha * sum(squares)

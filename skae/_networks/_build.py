@@ -72,13 +72,14 @@ class Networks:
         )
         return any("int" not in str(variable.dtype) for variable in kept)
 
-    def penalised(self) -> tuple[list[bool], list[bool]]:
+    @functools.cached_property
+    def penalised(self) -> list[bool]:
         """For each trainable variable, whether ``alpha`` shrinks it.
 
         Kernels are shrunk, biases are not, and the linear path is not: the penalty
         pulls towards PCA, never away from it.
         """
-        return _penalised(self.encoder), _penalised(self.decoder)
+        return _penalised(self.encoder) + _penalised(self.decoder)
 
 
 def build_networks(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,30 +11,47 @@ import numpy as np
 from ._feed import Block
 
 
+class Steps(Protocol):
+    """What is done to a batch, as pure functions."""
+
+    def begin(self, state):
+        """Return what training carries from batch to batch."""
+
+    def train_batch(self, block: Block, number, carry, *arrays):
+        """Return what is carried after a step."""
+
+    def end(self, carry):
+        """Return state and loss from what training carried."""
+
+    def judge_batch(self, block: Block, number, losses, *arrays):
+        """Return the losses with those of a batch among them."""
+
+
 class Fused:
     """All batches in one compiled function.
 
     Parameters
     ----------
-    train_batch, judge_batch : callable
-        Of the block, the batch's number, what is carried from batch to batch (state and
-        loss, or losses), and the pass' other arrays.
+    steps : Steps
+        What is done to each.
     """
 
-    def __init__(self, train_batch, judge_batch) -> None:
-        self._train_batch, self._judge_batch = train_batch, judge_batch
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
         self.train = jax.jit(self._train)
         self.judge = jax.jit(self._judge)
 
     def _train(self, block: Block, state, *arrays):
         def body(number, carry):
-            return self._train_batch(block, number, carry, *arrays)
+            return self._steps.train_batch(block, number, carry, *arrays)
 
-        return jax.lax.fori_loop(0, _n_batches(block), body, (state, jnp.float32(0)))
+        carry = self._steps.begin(state)
+        carry = jax.lax.fori_loop(0, _n_batches(block), body, carry)
+        return self._steps.end(carry)
 
     def _judge(self, block: Block, *arrays):
         def body(number, losses):
-            return self._judge_batch(block, number, losses, *arrays)
+            return self._steps.judge_batch(block, number, losses, *arrays)
 
         losses = jnp.zeros(block.order.shape, jnp.float32)
         return jax.lax.fori_loop(0, _n_batches(block), body, losses)
@@ -45,16 +64,17 @@ class OneByOne:
     (https://github.com/jax-ml/jax/issues/12868): beside that, calls cost nothing.
     """
 
-    def __init__(self, train_batch, judge_batch) -> None:
-        self._train_batch = jax.jit(train_batch)
-        self._judge_batch = jax.jit(judge_batch)
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._train_batch = jax.jit(steps.train_batch)
+        self._judge_batch = jax.jit(steps.judge_batch)
 
     def train(self, block: Block, state, *arrays):
         """Return the state and the summed loss after all batches."""
-        carry = state, np.float32(0)
+        carry = self._steps.begin(state)
         for number in range(_n_batches(block)):
             carry = self._train_batch(block, number, carry, *arrays)
-        return carry
+        return self._steps.end(carry)
 
     def judge(self, block: Block, *arrays):
         """Return the losses of the rows."""

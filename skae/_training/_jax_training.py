@@ -10,10 +10,11 @@ import numpy as np
 
 from .._initialization import LinearStart, initial_weights
 from .._networks import Networks
-from .._objective import NUDGE, Objective, Strengths, stretch, weight_penalty
+from .._objective import NUDGE, Objective, Strengths, stretch
 from .._spec import NetworkSpec
 from ._feed import Block
 from ._jax_batches import Fused, OneByOne
+from ._jax_optimizer import Optimizer
 from ._optimizer import OptimizerSpec
 
 
@@ -34,12 +35,15 @@ class TrainingProgram:
         self._spec = spec
         self.networks = networks
         self.objective = objective
-        self._optimizer = optimizer.build()
-        self._optimizer_state = self._initial_optimizer_state()
-        convolves = spec.is_custom and _has_convolutions(networks)
-        self._batches = (OneByOne if convolves else Fused)(
-            self._train_batch, self._judge_batch
+        self._optimizer = Optimizer(
+            optimizer,
+            networks.encoder.trainable_variables + networks.decoder.trainable_variables,
+            networks.penalised,
+            # The user's own weights may have constraints.
+            may_pack=not spec.is_custom,
         )
+        convolves = spec.is_custom and _has_convolutions(networks)
+        self._batches = (OneByOne if convolves else Fused)(self)
 
     @staticmethod
     def place(rows: np.ndarray) -> jax.Array:
@@ -54,7 +58,7 @@ class TrainingProgram:
 
     def initial_state(self, weights: dict) -> tuple[dict, list]:
         """Return the weights and a fresh optimizer's state."""
-        return weights, self._optimizer_state
+        return weights, self._optimizer.initial_state
 
     def train(
         self,
@@ -103,87 +107,59 @@ class TrainingProgram:
         """Return the arrays as NumPy's."""
         return jax.tree.map(np.asarray, arrays)
 
-    def _initial_optimizer_state(self) -> list[np.ndarray]:
-        values: list[Any] = []
-
-        def build():
-            # Under a trace the initial values become one program, not one for each,
-            # and that of a single array is compiled in a fifth of the time.
-            self._optimizer.build(
-                self.networks.encoder.trainable_variables
-                + self.networks.decoder.trainable_variables
-            )
-            values.extend(variable.value for variable in self._optimizer.variables)
-            return jnp.concatenate([jnp.float32(value).ravel() for value in values])
-
-        flat = np.asarray(jax.jit(build)())
-        ends = np.cumsum([value.size for value in values])
-        return [
-            part.reshape(value.shape).astype(value.dtype)
-            for part, value in zip(np.split(flat, ends[:-1]), values, strict=True)
-        ]
-
-    @property
-    def _rate_slot(self) -> int | None:
-        """Where the state holds the rate; None where the optimizer has a schedule."""
-        rate, variables = self._optimizer.learning_rate, self._optimizer.variables
-        slots = [slot for slot, value in enumerate(variables) if value is rate]
-        return slots[0] if slots else None
-
-    def _train_batch(self, block: Block, number, carry, rates, seed, strengths):
-        state, total = carry
-        weight = _weight(block, number)
-        state, mean = self._step(
-            state,
-            block.rows[block.order[number]],
-            weight,
-            rates[number],
-            jax.random.fold_in(_key(seed), block.first + number),
-            strengths,
-        )
-        return state, total + mean * weight.sum()
-
-    def _step(self, state, rows, weight, rate, key, strengths: Strengths):
+    def begin(self, state):
+        """Return what training carries from batch to batch."""
         weights, optimizer_state = state
         (encoder, encoder_state), (decoder, decoder_state) = (
             weights["encoder"],
             weights["decoder"],
         )
+        packed = self._optimizer.pack([*encoder, *decoder])
+        return packed, (encoder_state, decoder_state), optimizer_state, jnp.float32(0)
+
+    def end(self, carry):
+        """Return state and loss from what training carried."""
+        packed, states, optimizer_state, loss = carry
+        encoder, decoder = self._parted(self._optimizer.unpack(packed))
+        weights = {"encoder": (encoder, states[0]), "decoder": (decoder, states[1])}
+        return (weights, optimizer_state), loss
+
+    def train_batch(self, block: Block, number, carry, rates, seed, strengths):
+        """Return what is carried after a step."""
+        packed, states, optimizer_state, total = carry
+        rows = block.rows[block.order[number]]
+        weight = _weight(block, number)
+        key = jax.random.fold_in(_key(seed), block.first + number)
 
         def loss(trainable):
-            encoder, decoder = trainable
-            variables = (encoder, encoder_state), (decoder, decoder_state)
-            losses, states, extra = self._forward(
+            variables = tuple(zip(self._parted(trainable), states, strict=True))
+            losses, new_states, extra = self._forward(
                 variables, rows, key, strengths, training=True
             )
             mean = jnp.sum(losses * weight) / jnp.sum(weight)
-            on_encoder, on_decoder = self.networks.penalised()
-            penalty = weight_penalty(
-                [*encoder, *decoder], on_encoder + on_decoder, strengths.alpha
-            )
-            return mean + penalty + sum(extra), (mean, states)
+            return mean + sum(extra), (mean, new_states)
 
-        gradients, (mean, states) = jax.grad(loss, has_aux=True)((encoder, decoder))
-        slot = self._rate_slot
-        if slot is not None:
-            optimizer_state = list(optimizer_state)
-            optimizer_state[slot] = rate
-        trainable, optimizer_state = self._optimizer.stateless_apply(
-            optimizer_state, gradients[0] + gradients[1], encoder + decoder
+        trainable = self._optimizer.unpack(packed)
+        gradients, (mean, states) = jax.grad(loss, has_aux=True)(trainable)
+        gradients = self._optimizer.pack(gradients)
+        packed, optimizer_state = self._optimizer.step(
+            optimizer_state, gradients, packed, mean, rates[number], strengths.alpha
         )
-        weights = {
-            "encoder": (trainable[: len(encoder)], states[0]),
-            "decoder": (trainable[len(encoder) :], states[1]),
-        }
-        return (weights, optimizer_state), mean
+        return packed, states, optimizer_state, total + mean * weight.sum()
 
-    def _judge_batch(self, block: Block, number, losses, weights, strengths):
+    def judge_batch(self, block: Block, number, losses, weights, strengths):
+        """Return the losses with those of a batch among them."""
         # The damage to judged rows is the same at every epoch.
         key = _key(jnp.uint32(block.first + number))
         rows = block.rows[block.order[number]]
         variables = weights["encoder"], weights["decoder"]
         values, _, _ = self._forward(variables, rows, key, strengths)
         return losses.at[number].set(values)
+
+    def _parted(self, trainable: list) -> tuple[list, list]:
+        """Return the encoder's weights and the decoder's."""
+        end = len(self.networks.encoder.trainable_variables)
+        return trainable[:end], trainable[end:]
 
     def _forward(self, variables, rows, key, strengths, training: bool = False):
         seen, wanted = self.objective.seen_and_wanted(rows)

@@ -8,6 +8,16 @@ from typing import Any
 
 from .._backend import keras
 
+_ELEMENTWISE = {
+    keras.optimizers.SGD,
+    keras.optimizers.RMSprop,
+    keras.optimizers.Adam,
+    keras.optimizers.AdamW,
+    keras.optimizers.Adamax,
+    keras.optimizers.Nadam,
+    keras.optimizers.Lion,
+}
+
 
 @dataclass(frozen=True)
 class OptimizerSpec:
@@ -47,6 +57,12 @@ class OptimizerSpec:
         rate = None if isinstance(rate, dict) else float(config.pop("learning_rate"))
         text = json.dumps(config, sort_keys=True, default=float)
         return cls(type(optimizer), text), rate
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether a weight's step does not depend on the matrix that it is part of."""
+        clips_matrices = json.loads(self.config).get("clipnorm") is not None
+        return self.kind in _ELEMENTWISE and not clips_matrices
 
     def with_constant_rate(self) -> OptimizerSpec:
         """Return the same optimizer without a schedule of its own."""

@@ -65,8 +65,8 @@ class Recipe:
             objective = Objective.variational(parameters["likelihood"], paired)
         else:
             loss, corruption = parameters["loss"], parameters["corruption"]
-            contracts = parameters["contraction"] > 0
-            objective = Objective.of(loss, corruption, paired, contracts)
+            penalties = parameters["sparsity"] > 0, parameters["contraction"] > 0
+            objective = Objective.of(loss, corruption, paired, *penalties)
         return cls(
             parameters,
             objective,
@@ -133,7 +133,7 @@ class Recipe:
             return False
         if spec.likelihood is not None:
             return spec.likelihood == "gaussian" and self.parameters["beta"] == 1
-        penalised = self.parameters["sparsity"] or self.parameters["contraction"]
+        penalised = self.objective.sparsifies or self.objective.contracts
         return self.objective.is_squared_error and not penalised
 
     def schedule(self, spec: NetworkSpec, task: Task) -> Schedule:

@@ -1,0 +1,59 @@
+"""Keras' optimizers as pure functions, on matrices and on vectors of them."""
+
+import numpy as np
+import pytest
+from conftest import small_network
+
+from skae._backend import keras
+from skae._training import _jax_optimizer, _programs
+from skae._training._jax_optimizer import Optimizer
+from skae._training._optimizer import OptimizerSpec
+
+ELEMENTWISE = ["sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "lion"]
+OTHERS = ["adafactor", keras.optimizers.Adam(clipnorm=1.0)]
+
+
+@pytest.fixture
+def variables():
+    return [keras.Variable(np.zeros(shape)) for shape in [(3, 4), (4,), (4, 2), (2,)]]
+
+
+@pytest.mark.parametrize("identifier", ELEMENTWISE + OTHERS)
+def test_what_is_packed_comes_back(identifier, variables):
+    spec, _ = OptimizerSpec.of(identifier)
+    optimizer = Optimizer(spec, variables, [True, False, True, False], may_pack=True)
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=v.shape).astype(np.float32) for v in variables]
+    packed = optimizer.pack(arrays)
+    assert len(packed) == (2 if identifier in ELEMENTWISE else 4)
+    for array, expected in zip(optimizer.unpack(packed), arrays, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("identifier", [*ELEMENTWISE, *OTHERS])
+def test_packing_does_not_change_training(identifier, digits, monkeypatch):
+    curves = []
+    for most_packed in (0, 10**9):
+        monkeypatch.setattr(_jax_optimizer, "MOST_PACKED", most_packed)
+        _programs._training_program.cache_clear()
+        estimator = small_network(
+            max_iter=3, optimizer=identifier, learning_rate=1e-3, alpha=1e-2
+        )
+        curves.append(estimator.fit(digits).loss_curve_)
+    _programs._training_program.cache_clear()
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
+
+
+def test_the_penalty_is_that_of_squared_weights(variables):
+    # Gradient descent from w at rate 1 on alpha / 2 * w^2 ends at (1 - alpha) w.
+    spec, _ = OptimizerSpec.of("sgd")
+    for may_pack in (True, False):
+        optimizer = Optimizer(spec, variables, [True, False, True, False], may_pack)
+        weights = [np.full(v.shape, 2.0, np.float32) for v in variables]
+        packed = optimizer.pack(weights)
+        nothing = optimizer.pack([np.zeros_like(weight) for weight in weights])
+        stepped, _ = optimizer.step(
+            optimizer.initial_state, nothing, packed, 0.0, 1.0, np.float32(0.25)
+        )
+        means = [np.asarray(array).mean() for array in optimizer.unpack(stepped)]
+        np.testing.assert_allclose(means, [1.5, 2.0, 1.5, 2.0])
