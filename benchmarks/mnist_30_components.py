@@ -5,7 +5,7 @@ Squared error per test image, pixels in 0-1. Hinton & Salakhutdinov (2006), "Red
 the dimensionality of data with neural networks", report 3.00 for a network of these
 sizes, pretrained layer by layer, and 13.87 for PCA.
 
-    python benchmarks/mnist_30_components.py --mnist mnist.npz [--max-iter 120]
+    python benchmarks/mnist_30_components.py --mnist mnist.npz [--max-iter 200]
 """
 
 import argparse
@@ -18,7 +18,7 @@ from skae import AutoencoderTransformer
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--mnist", required=True)
-parser.add_argument("--max-iter", type=int, default=120)
+parser.add_argument("--max-iter", type=int, default=200)
 options = parser.parse_args()
 
 arrays = np.load(options.mnist)

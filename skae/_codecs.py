@@ -222,14 +222,8 @@ class NetworkCodec:
         """Return what encoding takes: arrays, and blocks of rows."""
         arrays = self._encoder_arrays._replace(shift=self._shifts[X.dtype.char])
         parts = self._program().blocks(X.shape[0])
-        return arrays, (self._centred(X[part]) for part in parts)
-
-    def _centred(self, X) -> np.ndarray:
-        rows = self.scaling.centre(dense(X))
-        # A layer that saturates would hide an infinite value.
-        if not np.isfinite(rows.sum()):
-            rows[~np.isfinite(rows).all(axis=1)] = np.nan
-        return rows
+        # A value that is not finite is beyond all bounds, and is seen in the codes.
+        return arrays, (self.scaling.centre(dense(X[part])) for part in parts)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that the codes stand for."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import small_network
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
@@ -81,3 +82,20 @@ def test_a_box_holds_its_rows():
     np.testing.assert_allclose(box.widened().low, 2 * box.low - box.high)
     np.testing.assert_allclose(box.widened().high, 2 * box.high - box.low)
     assert (np.isinf(Box.around_everything(3))).all()
+
+
+@pytest.mark.parametrize("n_rows", [5, 30])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("skip_connections", ["linear", None])
+def test_a_layer_that_saturates_hides_nothing(skip_connections, value, n_rows, digits):
+    # Without a path that holds PCA there are no bounds, and relu6 makes 6 of infinity.
+    saturated = small_network(
+        skip_connections=skip_connections,
+        activation="relu6",
+        max_iter=2,
+        early_stopping=False,
+    ).fit(digits)
+    rows = digits[:n_rows].copy()
+    rows[3, 1] = value
+    with pytest.raises(ValueError, match="Input X contains"):
+        saturated.transform(rows)

@@ -167,8 +167,12 @@ def _continued(network, arrays: EncoderArrays | DecoderArrays, values):
         share = jnp.maximum(0, 1 - squares[0] / jnp.maximum(squares[1], TINY))
         return share * outputs + (1 - share) * (inside @ arrays.outside) + beyond
 
-    # Most blocks hold nothing beyond the bounds, and are not asked to pay for it.
-    return jax.lax.cond(jnp.any(excess != 0), shared, lambda: outputs)
+    if len(values) <= FEW:
+        return shared()
+    # Most blocks hold nothing beyond the bounds, and are not asked to pay for it. By
+    # columns first: a sum of all in one is not vectorised.
+    some_beyond = jnp.any(jnp.any(excess != 0, axis=0))
+    return jax.lax.cond(some_beyond, shared, lambda: outputs)
 
 
 def _fetched(n_rows: int, output: Any) -> np.ndarray:
