@@ -25,6 +25,12 @@ rows not even its last bit does, since all go through one compiled shape. Produc
 ``FEW`` rows, for which one row need not wait for hundreds, add up in another order.
 """
 
+_MUCH_MORE = 20
+"""Times the weights of PCA from which on a network is hardly delayed by PCA.
+
+A branch around PCA takes longer to compile, and as long as PCA on few rows.
+"""
+
 AHEAD = 4
 """Blocks under way before the first is waited for."""
 
@@ -167,7 +173,8 @@ def _continued(network, arrays: EncoderArrays | DecoderArrays, values):
         share = jnp.maximum(0, 1 - squares[0] / jnp.maximum(squares[1], TINY))
         return share * outputs + (1 - share) * (inside @ arrays.outside) + beyond
 
-    if len(values) <= FEW:
+    weights = sum(array.size for array in jax.tree.leaves(arrays.variables))
+    if len(values) <= FEW or weights > _MUCH_MORE * arrays.outside.size:
         return shared()
     # Most blocks hold nothing beyond the bounds, and are not asked to pay for it. By
     # columns first: a sum of all in one is not vectorised.
