@@ -220,10 +220,10 @@ class NetworkCodec:
 
     def _shown(self, X) -> tuple[Any, Any]:
         """Return what encoding takes: arrays, and blocks of rows."""
-        arrays = self._encoder_arrays._replace(shift=self._shifts[X.dtype.char])
         parts = self._program().blocks(X.shape[0])
         # A value that is not finite is beyond all bounds, and is seen in the codes.
-        return arrays, (self.scaling.centre(dense(X[part])) for part in parts)
+        blocks = (self.scaling.apply(dense(X[part])) for part in parts)
+        return self._encoder_arrays, blocks
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that the codes stand for."""
@@ -266,18 +266,10 @@ class NetworkCodec:
     def _encoder_arrays(self) -> Any:
         from ._training import EncoderArrays
 
-        factor = np.float32(1 / self.scaling.unit)
         basis, (low, high) = self.basis, self.bounds.rows
         outside = self.bounds.components.T
-        arrays = (self.weights["encoder"], None, factor, basis.offset, basis.matrix)
+        arrays = (self.weights["encoder"], basis.offset, basis.matrix)
         return self._program().place(EncoderArrays(*arrays, low, high, outside))
-
-    @functools.cached_property
-    def _shifts(self) -> dict[str, Any]:
-        return {
-            dtype: self._program().place(self.scaling.remainder(np.dtype(dtype)))
-            for dtype in "fd"
-        }
 
     @functools.cached_property
     def _decoder_arrays(self) -> Any:

@@ -59,10 +59,18 @@ class Scaling:
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Return ``X`` in the network's units, as float32.
 
-        The mean is subtracted in float64: far from the origin a float32 row would have
-        lost its small differences before they could be taken.
+        The mean is subtracted in two parts, what the dtype of ``X`` holds of it and the
+        rest: far from the origin a row in float32 would have lost its small differences
+        before they could be taken.
         """
-        return ((X - self.mean) / self.scale).astype(np.float32)
+        if not _TINY < self.scale < 1 / _TINY:
+            return ((X - self.mean) / self.scale).astype(np.float32)
+        mean = self.mean.astype(X.dtype)
+        rows = np.subtract(X, mean, out=aligned_empty(X.shape), casting="same_kind")
+        if X.dtype == np.float32:
+            rows -= (self.mean - mean).astype(np.float32)
+        rows *= np.float32(1 / self.scale)
+        return rows
 
     def apply_for_training(self, X: np.ndarray) -> np.ndarray:
         """Return ``X`` in the network's units, on a grid of 2^-16 of them.
@@ -83,28 +91,6 @@ class Scaling:
     def paired(self) -> Scaling:
         """Return the same units for two rows side by side."""
         return Scaling(np.tile(self.mean, 2), self.scale)
-
-    @property
-    def unit(self) -> float:
-        """What is left to divide by after ``centre``."""
-        return self.scale if _TINY < self.scale < 1 / _TINY else 1.0
-
-    def centre(self, X: np.ndarray) -> np.ndarray:
-        """Return ``X`` in float32 but for ``unit`` and ``remainder``, in one pass.
-
-        As much of the mean is subtracted as the dtype of ``X`` holds; what is left is
-        for the network's program to subtract and to divide by.
-        """
-        if self.unit != self.scale:
-            return self.apply(X)
-        mean = self.mean.astype(X.dtype)
-        return np.subtract(X, mean, out=aligned_empty(X.shape), casting="same_kind")
-
-    def remainder(self, dtype: np.dtype) -> np.ndarray:
-        """Return the part of the mean that ``centre`` leaves, as float32."""
-        if self.unit != self.scale:
-            return np.zeros(len(self.mean), np.float32)
-        return (self.mean - self.mean.astype(dtype)).astype(np.float32)
 
     def invert(self, rows: np.ndarray) -> np.ndarray:
         """Return network outputs in the data's units, as float64."""

@@ -38,13 +38,11 @@ AHEAD = 4
 class EncoderArrays(NamedTuple):
     """What encoding takes, as arrays.
 
-    Codes are ``(network((rows - shift) * factor) - offset) @ matrix``, where beyond its
-    bounds the network is continued by ``outside``.
+    Codes are ``(network(rows) - offset) @ matrix``, where beyond its bounds the network
+    is continued by ``outside``.
     """
 
     variables: Any
-    shift: Any
-    factor: Any
     offset: Any
     matrix: Any
     low: Any
@@ -87,7 +85,7 @@ class InferenceProgram:
     def encode(
         self, arrays: EncoderArrays, blocks: Iterable[np.ndarray]
     ) -> Iterator[np.ndarray]:
-        """Yield the codes of blocks of float32 rows, as float32."""
+        """Yield the codes of blocks of rows in the network's units, as float32."""
         return self._each(partial(self._compiled_encode, arrays), blocks)
 
     def decode(
@@ -115,8 +113,7 @@ class InferenceProgram:
         return self._each(partial(self._compiled_divergences, arrays), blocks)
 
     def _encode_block(self, arrays: EncoderArrays, rows):
-        scaled = (rows - arrays.shift) * arrays.factor
-        codes = _continued(self._codes, arrays, scaled)
+        codes = _continued(self._codes, arrays, rows)
         return (codes - arrays.offset) @ arrays.matrix
 
     def _decode_block(self, arrays: DecoderArrays, codes):
@@ -130,21 +127,20 @@ class InferenceProgram:
         return self.networks.rows(self.networks.decode(variables, codes)[0])
 
     def _posterior(self, arrays: EncoderArrays, rows):
-        scaled = (rows - arrays.shift) * arrays.factor
-        return scaled, self.networks.encode(arrays.variables, scaled)[0]
+        return self.networks.encode(arrays.variables, rows)[0]
 
     def _divergences_block(self, arrays: EncoderArrays, rows):
-        return divergences(self._posterior(arrays, rows)[1])
+        return divergences(self._posterior(arrays, rows))
 
     def _evidence_block(self, encoder, decoder: DecoderArrays, noise, rows):
         likelihood = self._spec.likelihood
         assert likelihood is not None
-        scaled, posterior = self._posterior(encoder, rows)
+        posterior = self._posterior(encoder, rows)
 
         def log_likelihood(one):
             code = draw_codes(posterior, jnp.broadcast_to(one, (len(rows), len(one))))
             decoded, _, _ = self.networks.decode(decoder.variables, code)
-            return -negative_log_likelihood(likelihood, scaled, decoded)
+            return -negative_log_likelihood(likelihood, rows, decoded)
 
         expected = jax.lax.map(log_likelihood, noise).mean(axis=0)
         return expected * self._spec.n_features - divergences(posterior).sum(axis=1)
