@@ -49,14 +49,14 @@ class Block(NamedTuple):
 
         For networks that mix the rows of a batch: nothing fills it up.
         """
-        batch_size = self.order.shape[1]
-        whole = self.n_rows // batch_size * batch_size
+        batch_size, n_rows = self.order.shape[1], int(self.n_rows)
+        whole = n_rows // batch_size * batch_size
         if whole:
-            yield self._replace(n_rows=whole)
-        if whole < self.n_rows:
-            rest = self.order.reshape(1, -1)[:, whole : self.n_rows]
-            first = self.first + int(whole) // batch_size
-            yield Block(self.rows, rest, self.n_rows - whole, first)
+            yield self._replace(n_rows=np.int32(whole))
+        if whole < n_rows:
+            rest = self.order.reshape(1, -1)[:, whole:n_rows]
+            first = self.first + whole // batch_size
+            yield Block(self.rows, rest, np.int32(n_rows - whole), first)
 
 
 class Feed(Protocol):
