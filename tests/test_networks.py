@@ -57,6 +57,27 @@ def test_custom_networks(networks, skip_connections, digits):
     )
 
 
+def test_constraints_of_custom_layers_hold(digits):
+    def constrained(n_features, n_components):
+        import keras
+
+        rows = keras.Input((n_features,))
+        codes = keras.layers.Dense(
+            n_components,
+            use_bias=False,
+            kernel_initializer="random_uniform",
+            kernel_constraint="non_neg",
+        )(rows)
+        return keras.Model(rows, codes)
+
+    fitted = AutoencoderTransformer(
+        3, encoder=constrained, skip_connections=None, max_iter=3, random_state=0
+    ).fit(digits)
+    (kernel,), _ = fitted._codec.weights["encoder"]
+    assert kernel.shape == (64, 3)
+    assert kernel.min() == 0
+
+
 @pytest.mark.parametrize(
     ("skip_connections", "networks"),
     [("dense", {}), *(("linear", networks) for networks in [{}, *CUSTOM])],

@@ -28,7 +28,7 @@ class Optimizer:
         Which optimizer.
 
     variables : list of keras.Variable
-        What it is to update; of these only the shapes count.
+        What it is to update, with their constraints; packed, only the shapes count.
 
     penalised : list of bool
         Which of them are drawn to zero.
@@ -59,7 +59,7 @@ class Optimizer:
         self._ends = [
             np.cumsum([sizes[number] for number in group]) for group in self._groups
         ]
-        self.initial_state = self._initial_state()
+        self.initial_state = self._initial_state(variables)
 
     def pack(self, arrays: list) -> list:
         """Return the arrays as the optimizer is shown them."""
@@ -101,14 +101,17 @@ class Optimizer:
             state[slot] = rate
         return self._optimizer.stateless_apply(state, gradients, weights)
 
-    def _initial_state(self) -> list[np.ndarray]:
+    def _initial_state(self, variables: list) -> list[np.ndarray]:
         values: list[Any] = []
 
         def build():
             # Under a trace the initial values become one program, not one for each,
             # and that of a single array is compiled in a fifth of the time.
-            packed = self.pack([jnp.zeros(shape) for shape in self._shapes])
-            self._optimizer.build([keras.Variable(array) for array in packed])
+            shown = variables
+            if self._packs:
+                zeros = self.pack([jnp.zeros(shape) for shape in self._shapes])
+                shown = [keras.Variable(vector) for vector in zeros]
+            self._optimizer.build(shown)
             values.extend(variable.value for variable in self._optimizer.variables)
             return jnp.concatenate([jnp.float32(value).ravel() for value in values])
 
