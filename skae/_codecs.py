@@ -14,8 +14,10 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ._basis import Basis, Moments
+from ._blocks import MANY, block_rows, filled
 from ._bounds import Bounds, Box
-from ._chunks import chunks, dense
+from ._chunks import chunks, dense, slices
+from ._dense_inference import DenseInference
 from ._scaling import Scaling
 from ._spec import NetworkSpec
 
@@ -196,45 +198,31 @@ class NetworkCodec:
         Of a variational network, with the draws of standard normal ``noise``, of shape
         (n_draws, n_components), for the codes of every row.
         """
-        arrays, blocks = self._shown(X)
-        program = self._program()
-        found = program.evidence(arrays, self._decoder_arrays, blocks, noise)
+        compute = functools.partial(self._compiled.evidence, noise=noise)
+        # Sums over many draws: in one shape, so that a row's does not depend on others.
+        found = _blockwise(compute, X, np.empty(X.shape[0]), MANY)
         # A density in other units is another number.
-        density = self.spec.n_features * np.log(self.scaling.scale)
-        return np.concatenate(list(found)).astype(np.float64) - density
+        return found - self.spec.n_features * np.log(self.scaling.scale)
 
     def divergences(self, X) -> np.ndarray:
         """Return each code's mean divergence from its prior over ``X``, in nats."""
-        parts = self._program().divergences(*self._shown(X))
-        total = sum(part.sum(axis=0, dtype=np.float64) for part in parts)
-        return total / X.shape[0] @ (self.basis.matrix != 0)
+        found = np.empty((X.shape[0], self.spec.n_components))
+        _blockwise(self._compiled.divergences, X, found)
+        return found.mean(axis=0) @ (self.basis.matrix != 0)
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of the rows of ``X``: not finite where a row is not."""
-        encoded = self._program().encode(*self._shown(X))
         codes = np.empty((X.shape[0], self.spec.n_components), X.dtype)
-        parts = self._program().blocks(X.shape[0])
-        for part, block in zip(parts, encoded, strict=True):
-            codes[part] = block
-        return codes
-
-    def _shown(self, X) -> tuple[Any, Any]:
-        """Return what encoding takes: arrays, and blocks of rows."""
-        parts = self._program().blocks(X.shape[0])
-        # A value that is not finite is beyond all bounds, and is seen in the codes.
-        blocks = (self.scaling.apply(dense(X[part])) for part in parts)
-        return self._encoder_arrays, blocks
+        return _blockwise(self._inference.encode, X, codes)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that the codes stand for."""
-        program = self._program()
         X = np.empty((len(codes), self.spec.n_features), codes.dtype)
-        parts = list(program.blocks(len(codes)))
-        blocks = (codes[part].astype(np.float32) for part in parts)
-        decoded = program.decode(self._decoder_arrays, blocks)
-        for part, block in zip(parts, decoded, strict=True):
-            X[part] = self.scaling.invert(block)
-        return X
+
+        def decode(blocks):
+            return map(self.scaling.invert, self._inference.decode(blocks))
+
+        return _blockwise(decode, codes, X)
 
     def keras_encoder(self) -> Any:
         """Return the encoder as a Keras model."""
@@ -253,32 +241,35 @@ class NetworkCodec:
         )
 
     def __getstate__(self) -> dict:
-        # What lies on the device is no part of the codec.
+        # What computes with the arrays is no part of the codec.
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def _program(self) -> Any:
-        # Not kept: estimators would hold on to programs that the cache let go.
-        from ._training import inference_program
-
-        return inference_program(self.spec)
+    @functools.cached_property
+    def _inference(self) -> Any:
+        if DenseInference.knows(self.spec):
+            return DenseInference(*self._parts)
+        return self._compiled
 
     @functools.cached_property
-    def _encoder_arrays(self) -> Any:
-        from ._training import EncoderArrays
+    def _compiled(self) -> Any:
+        from ._training import CompiledInference
 
-        basis, (low, high) = self.basis, self.bounds.rows
-        outside = self.bounds.components.T
-        arrays = (self.weights["encoder"], basis.offset, basis.matrix)
-        return self._program().place(EncoderArrays(*arrays, low, high, outside))
+        return CompiledInference(*self._parts)
 
-    @functools.cached_property
-    def _decoder_arrays(self) -> Any:
-        from ._training import DecoderArrays
+    @property
+    def _parts(self) -> tuple:
+        return tuple(getattr(self, field.name) for field in fields(self))
 
-        arrays = (self.weights["decoder"], self.basis.offset, self.basis.inverse)
-        low, high = self.bounds.codes
-        outside = self.bounds.components
-        return self._program().place(DecoderArrays(*arrays, low, high, outside))
+
+def _blockwise(compute, values, out: np.ndarray, size: int = 0) -> np.ndarray:
+    """Fill ``out`` with what is computed of blocks of ``values``."""
+    n_rows = len(out)
+    size = size or block_rows(n_rows, max(values.shape[1], out.shape[1]))
+    parts = list(slices(n_rows, size))
+    blocks = (filled(dense(values[part]), size) for part in parts)
+    for part, block in zip(parts, compute(blocks), strict=True):
+        out[part] = block[: part.stop - part.start]
+    return out
 
 
 def _unit(spec: NetworkSpec, scaling: Scaling) -> float:

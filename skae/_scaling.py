@@ -15,6 +15,9 @@ _STEPS = 2.0**16
 _TINY = 1e-18
 """Scale under which, squared, float32 would lose the data, were they not divided."""
 
+_NEAR = 8
+"""Distance of the origin, in units of the scale, that costs rows few digits."""
+
 
 def on_grid(values: np.ndarray) -> np.ndarray:
     """Round to multiples of 2^-16, as float32, so that rounding errors drop out."""
@@ -56,6 +59,16 @@ class Scaling:
         """Keep the data's own units."""
         return cls(np.zeros(n_features), 1.0)
 
+    @property
+    def is_mild(self) -> bool:
+        """Whether float32 may hold rows as they come, and kernels centre and scale."""
+        near = np.abs(self.mean).max() <= _NEAR * self.scale
+        return bool(near and self._is_moderate)
+
+    @property
+    def _is_moderate(self) -> bool:
+        return _TINY < self.scale < 1 / _TINY
+
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Return ``X`` in the network's units, as float32.
 
@@ -63,7 +76,7 @@ class Scaling:
         rest: far from the origin a row in float32 would have lost its small differences
         before they could be taken.
         """
-        if not _TINY < self.scale < 1 / _TINY:
+        if not self._is_moderate:
             return ((X - self.mean) / self.scale).astype(np.float32)
         mean = self.mean.astype(X.dtype)
         rows = np.subtract(X, mean, out=aligned_empty(X.shape), casting="same_kind")

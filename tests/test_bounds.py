@@ -87,11 +87,14 @@ def test_a_box_holds_its_rows():
 @pytest.mark.parametrize("n_rows", [5, 30])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
 @pytest.mark.parametrize("skip_connections", ["linear", None])
-def test_a_layer_that_saturates_hides_nothing(skip_connections, value, n_rows, digits):
+@pytest.mark.parametrize("activation", ["tanh", "relu6"], ids=["numpy", "compiled"])
+def test_a_layer_that_saturates_hides_nothing(
+    activation, skip_connections, value, n_rows, digits
+):
     # Without a path that holds PCA there are no bounds, and relu6 makes 6 of infinity.
     saturated = small_network(
         skip_connections=skip_connections,
-        activation="relu6",
+        activation=activation,
         max_iter=2,
         early_stopping=False,
     ).fit(digits)

@@ -15,6 +15,8 @@ import joblib, numpy as np
 estimator = joblib.load({path!r})
 assert "keras" not in sys.modules and "jax" not in sys.modules
 np.save({out!r}, estimator.transform(np.load({data!r})))
+# A dense network is computed by NumPy alone.
+assert "keras" not in sys.modules and "jax" not in sys.modules
 """
 
 

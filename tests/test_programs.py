@@ -74,15 +74,19 @@ def test_samples_of_other_sizes_compile_nothing_new(compiled, digits):
     assert compiled == []
 
 
-def test_calls_of_any_size_compile_nothing_new(compiled, network):
+@pytest.mark.parametrize("activation", ["relu", "gelu"], ids=["numpy", "compiled"])
+def test_calls_of_any_size_compile_nothing_new(activation, compiled, digits):
     rows = np.random.default_rng(0).uniform(0, 16, size=(10_000, 64))
-    # Its program may have left the cache since `fit`: one call of few, one of many.
-    network.reconstruct(rows[:1])
-    network.reconstruct(rows[:9])
+    fitted = small_network(max_iter=2, activation=activation).fit(digits)
+    compiled.clear()
+    # One call of few, one of many.
+    fitted.reconstruct(rows[:1])
+    fitted.reconstruct(rows[:9])
+    assert bool(compiled) == (activation == "gelu")
     compiled.clear()
     for n_rows in (1, 7, 100, 9999, 10_000):
-        network.reconstruct(rows[:n_rows])
-    network.transform(rows.astype(np.float32))
+        fitted.reconstruct(rows[:n_rows])
+    fitted.transform(rows.astype(np.float32))
     assert compiled == []
 
 

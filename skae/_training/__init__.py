@@ -1,14 +1,13 @@
 """The training engine: the only floor that knows which backend runs."""
 
-from ._jax_inference import DecoderArrays, EncoderArrays
+from ._inference import CompiledInference
 from ._programs import inference_program, training_program
 from ._recipe import Recipe
 from ._selection import improves_on, is_gain
 from ._train import EpochReport, TrainingResult, train, train_once
 
 __all__ = [
-    "DecoderArrays",
-    "EncoderArrays",
+    "CompiledInference",
     "EpochReport",
     "Recipe",
     "TrainingResult",

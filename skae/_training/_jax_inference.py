@@ -11,19 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._blocks import FEW
 from .._bounds import TINY
-from .._chunks import aligned_empty, chunk_rows, slices
 from .._likelihood import divergences, draw_codes, negative_log_likelihood
 from .._networks import Networks, build_networks
 from .._spec import NetworkSpec
-
-FEW, MANY = 8, 512
-"""Rows in a compiled call: two sizes, so that no number of rows compiles anew.
-
-A row's result does not depend on the rows around it, and in calls of more than ``FEW``
-rows not even its last bit does, since all go through one compiled shape. Products of
-``FEW`` rows, for which one row need not wait for hundreds, add up in another order.
-"""
 
 _MUCH_MORE = 20
 """Times the weights of PCA from which on a network is hardly delayed by PCA.
@@ -67,32 +59,22 @@ class InferenceProgram:
     def __init__(self, spec: NetworkSpec) -> None:
         self.networks = _build(spec)
         self._spec = spec
-        self._many = min(chunk_rows(spec.n_features), MANY)
         self._compiled_encode = jax.jit(self._encode_block)
         self._compiled_decode = jax.jit(self._decode_block)
         self._compiled_evidence = jax.jit(self._evidence_block)
         self._compiled_divergences = jax.jit(self._divergences_block)
 
-    @staticmethod
-    def place(arrays: Any) -> Any:
-        """Return the arrays on the device, to be used in many calls."""
-        return jax.device_put(arrays)
-
-    def blocks(self, n_rows: int) -> Iterator[slice]:
-        """Yield the slices in which ``encode`` and ``decode`` want so many rows."""
-        return slices(n_rows, FEW if n_rows <= FEW else self._many)
-
     def encode(
         self, arrays: EncoderArrays, blocks: Iterable[np.ndarray]
     ) -> Iterator[np.ndarray]:
         """Yield the codes of blocks of rows in the network's units, as float32."""
-        return self._each(partial(self._compiled_encode, arrays), blocks)
+        return _each(partial(self._compiled_encode, arrays), blocks)
 
     def decode(
         self, arrays: DecoderArrays, blocks: Iterable[np.ndarray]
     ) -> Iterator[np.ndarray]:
         """Yield the network's rows for blocks of float32 codes, as float32."""
-        return self._each(partial(self._compiled_decode, arrays), blocks)
+        return _each(partial(self._compiled_decode, arrays), blocks)
 
     def evidence(
         self, encoder: EncoderArrays, decoder: DecoderArrays, blocks, noise: np.ndarray
@@ -102,15 +84,13 @@ class InferenceProgram:
         Of rows in the network's units, in nats. Each draw of ``noise``, of shape
         (n_draws, n_components), serves all rows.
         """
-        compiled = partial(self._compiled_evidence, encoder, decoder, noise)
-        # Sums over many draws: in one shape, so that a row's does not depend on others.
-        return self._each(compiled, blocks, self._many)
+        return _each(partial(self._compiled_evidence, encoder, decoder, noise), blocks)
 
     def divergences(
         self, arrays: EncoderArrays, blocks: Iterable[np.ndarray]
     ) -> Iterator[np.ndarray]:
         """Yield the divergence of each code of blocks of float32 rows, in nats."""
-        return self._each(partial(self._compiled_divergences, arrays), blocks)
+        return _each(partial(self._compiled_divergences, arrays), blocks)
 
     def _encode_block(self, arrays: EncoderArrays, rows):
         codes = _continued(self._codes, arrays, rows)
@@ -145,17 +125,16 @@ class InferenceProgram:
         expected = jax.lax.map(log_likelihood, noise).mean(axis=0)
         return expected * self._spec.n_features - divergences(posterior).sum(axis=1)
 
-    def _each(self, compiled, blocks, size: int = 0) -> Iterator[np.ndarray]:
-        under_way: deque[tuple[int, Any]] = deque()
-        for block in blocks:
-            # Only a call of few rows begins with so short a block.
-            size = size or (FEW if len(block) <= FEW else self._many)
-            under_way.append((len(block), compiled(_filled(block, size))))
-            # The next block is made ready while the device computes.
-            if len(under_way) > AHEAD:
-                yield _fetched(*under_way.popleft())
-        while under_way:
-            yield _fetched(*under_way.popleft())
+
+def _each(compiled, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    under_way: deque[Any] = deque()
+    for block in blocks:
+        under_way.append(compiled(block))
+        # The next block is made ready while the device computes.
+        if len(under_way) > AHEAD:
+            yield np.asarray(under_way.popleft())
+    while under_way:
+        yield np.asarray(under_way.popleft())
 
 
 def _continued(network, arrays: EncoderArrays | DecoderArrays, values):
@@ -176,19 +155,6 @@ def _continued(network, arrays: EncoderArrays | DecoderArrays, values):
     # columns first: a sum of all in one is not vectorised.
     some_beyond = jnp.any(jnp.any(excess != 0, axis=0))
     return jax.lax.cond(some_beyond, shared, lambda: outputs)
-
-
-def _fetched(n_rows: int, output: Any) -> np.ndarray:
-    return np.asarray(output)[:n_rows]
-
-
-def _filled(rows: np.ndarray, size: int) -> np.ndarray:
-    if len(rows) == size:
-        return rows
-    filled = aligned_empty((size, rows.shape[1]))
-    filled[: len(rows)] = rows
-    filled[len(rows) :] = 0
-    return filled
 
 
 def _build(spec: NetworkSpec) -> Networks:

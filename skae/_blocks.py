@@ -1,0 +1,31 @@
+"""Rows in blocks of two sizes, so that a row's result does not depend on the others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._chunks import chunk_rows
+
+FEW, MANY = 8, 256
+"""Rows in a block, for which all products have one shape.
+
+A row's result does not depend on the rows around it, and in calls of more than ``FEW``
+rows not even its last bit does. Products of ``FEW`` rows, for which one row need not
+wait for hundreds, add up in another order. No number of rows compiles anew.
+"""
+
+
+def block_rows(n_rows: int, n_features: int) -> int:
+    """Return how many rows each block has, in a call with so many rows."""
+    return FEW if n_rows <= FEW else min(chunk_rows(n_features), MANY)
+
+
+def filled(rows: np.ndarray, size: int) -> np.ndarray:
+    """Return a block of ``size`` rows that begins with ``rows``."""
+    if len(rows) == size:
+        return rows
+    block = np.empty((size, rows.shape[1]), rows.dtype)
+    block[: len(rows)] = rows
+    # The last row again: it is beyond no bounds that it was not beyond before.
+    block[len(rows) :] = rows[-1]
+    return block

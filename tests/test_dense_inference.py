@@ -1,0 +1,115 @@
+"""Dense networks in NumPy compute what Keras' own models do."""
+
+import numpy as np
+import pytest
+
+from skae._basis import Basis
+from skae._bounds import Bounds, Box
+from skae._codecs import NetworkCodec
+from skae._dense_inference import DenseInference
+from skae._scaling import Scaling
+from skae._spec import NetworkSpec
+
+N_FEATURES, N_COMPONENTS = 12, 3
+
+
+def drawn_codec(rng, mean, bounded=True, **parameters):
+    """Return a codec of random weights, and rows it can be shown."""
+    from skae._networks import build_networks
+
+    defaults = dict(hidden_layer_sizes=(9,), activation="relu", dropout=0.0)
+    defaults |= dict(skip_connections="linear")
+    spec = NetworkSpec(N_FEATURES, N_COMPONENTS, **{**defaults, **parameters})
+    networks = build_networks(spec)
+    weights = {
+        side: (
+            [
+                rng.normal(scale=0.4, size=variable.shape).astype(np.float32)
+                for variable in getattr(networks, side).trainable_variables
+            ],
+            [],
+        )
+        for side in ("encoder", "decoder")
+    }
+    scale = 1.0 if spec.keeps_units else 0.3
+    scaling = Scaling(np.full(N_FEATURES, 0.0 if spec.keeps_units else mean), scale)
+    rows = scaling.mean + scale * rng.normal(size=(700, N_FEATURES))
+    matrix = np.linalg.qr(rng.normal(size=(N_COMPONENTS, N_COMPONENTS)))[0]
+    offset = rng.normal(size=N_COMPONENTS)
+    arrays = offset, scale * matrix, matrix.T / scale
+    basis = Basis(*(array.astype(np.float32) for array in arrays))
+    bounds = Bounds.none(N_COMPONENTS, N_FEATURES)
+    if bounded:
+        axes = np.linalg.qr(rng.normal(size=(N_FEATURES, N_COMPONENTS)))[0].T
+        box = Box(*(sign * np.ones(N_FEATURES, np.float32) for sign in (-1, 1)))
+        codes = Box(box.low[:N_COMPONENTS], box.high[:N_COMPONENTS])
+        bounds = Bounds(box, codes, axes.astype(np.float32))
+    return NetworkCodec(spec, scaling, weights, basis, bounds), rows
+
+
+def assert_as_keras(codec, rows):
+    assert DenseInference.knows(codec.spec)
+    codes = codec.encode(rows)
+    expected = codec.keras_encoder().predict(rows.astype(np.float32), verbose=0)
+    # What float32 loses where rows are far from the origin.
+    atol = 2e-5 + 1e-6 * np.abs(rows).max()
+    np.testing.assert_allclose(codes, expected, atol=atol)
+    decoded = codec.decode(codes)
+    expected = codec.keras_decoder().predict(codes.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(decoded, expected, atol=atol)
+
+
+@pytest.mark.parametrize("skip_connections", ["linear", "dense", None])
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (9,), (9, 7), (9, 7, 5)])
+@pytest.mark.parametrize("mean", [0.5, 30.0], ids=["near", "far"])
+def test_layers(mean, skip_connections, hidden_layer_sizes):
+    codec, rows = drawn_codec(
+        np.random.default_rng(0),
+        mean,
+        skip_connections=skip_connections,
+        hidden_layer_sizes=hidden_layer_sizes,
+    )
+    assert codec.scaling.is_mild == (mean < 1)
+    assert_as_keras(codec, rows)
+    assert_as_keras(codec, rows.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "activation", ["relu", "leaky_relu", "tanh", "sigmoid", "silu", "linear", None]
+)
+def test_activations(activation):
+    rng = np.random.default_rng(0)
+    codec, rows = drawn_codec(rng, 0.0, activation=activation)
+    assert_as_keras(codec, rows)
+    # Where an exponential overflows.
+    codec, rows = drawn_codec(rng, 0.0, bounded=False, activation=activation)
+    assert_as_keras(codec, 500 * rows[:20])
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_means_of_distributions(likelihood):
+    rng = np.random.default_rng(0)
+    codec, rows = drawn_codec(rng, 0.5, bounded=False, likelihood=likelihood)
+    assert_as_keras(codec, rows)
+
+
+def test_output_activation():
+    codec, rows = drawn_codec(
+        np.random.default_rng(0),
+        0.5,
+        bounded=False,
+        skip_connections=None,
+        output_activation="sigmoid",
+    )
+    assert_as_keras(codec, rows)
+
+
+def test_networks_left_to_the_compiler():
+    spec = NetworkSpec(4, 2, (3,), "relu", 0.0, "linear")
+    assert DenseInference.knows(spec)
+    for activation in ("gelu", np.tanh):
+        other = NetworkSpec(4, 2, (3,), activation, 0.0, "linear")
+        assert not DenseInference.knows(other)
+    for built in ({"encoder": print}, {"convolutions": (1,)}):
+        other = NetworkSpec(4, 2, (3,), "relu", 0.0, "linear", **built)
+        assert not DenseInference.knows(other)
