@@ -163,8 +163,11 @@ def with_scikit_learn(X):
     return train
 
 
-def with_lightning(X):
-    """Train a LightningModule on the CPU, everything that reports switched off."""
+def with_lightning(X, reports):
+    """Train a LightningModule on the CPU.
+
+    As its documentation begins, or with everything that ``reports`` switched off.
+    """
     import logging
 
     import lightning
@@ -173,6 +176,8 @@ def with_lightning(X):
     from torch.utils.data import DataLoader, TensorDataset
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    names = "logger", "enable_checkpointing", "enable_progress_bar"
+    silent = {} if reports else dict.fromkeys((*names, "enable_model_summary"), False)
 
     class Network(lightning.LightningModule):
         def __init__(self):
@@ -183,7 +188,10 @@ def with_lightning(X):
             )
 
         def training_step(self, batch, _):
-            return nn.functional.mse_loss(self.layers(batch[0]), batch[0])
+            loss = nn.functional.mse_loss(self.layers(batch[0]), batch[0])
+            if reports:
+                self.log("train_loss", loss)
+            return loss
 
         def on_train_epoch_end(self):
             self.tick()
@@ -196,15 +204,18 @@ def with_lightning(X):
     def train(tick):
         network = Network()
         network.tick = tick
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            tempfile.TemporaryDirectory() as folder,
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             lightning.Trainer(
                 max_epochs=EPOCHS,
                 accelerator="cpu",
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
+                default_root_dir=folder,
+                **silent,
             ).fit(network, loader)
 
     return train
@@ -244,7 +255,8 @@ if __name__ == "__main__":
         "MLPRegressor": with_scikit_learn(X),
     }
     if installed("lightning"):
-        contenders["Lightning"] = with_lightning(X)
+        contenders["Lightning, silent"] = with_lightning(X, reports=False)
+        contenders["Lightning, its defaults"] = with_lightning(X, reports=True)
     times = epoch_seconds(contenders, options.rounds)
     for backend in ("tensorflow", "torch"):
         if installed(backend):

@@ -10,6 +10,13 @@ import numpy as np
 TINY = float(np.finfo(np.float32).tiny)
 """What a length of zero is taken for as a divisor."""
 
+_ROOM = 0.1
+"""Share of the training data's width, on either side, where a network is still heard.
+
+A value that occurs in one row of hundreds is often a little larger in the next; much
+beyond the largest a network's word is worth less than PCA's.
+"""
+
 
 class Box(NamedTuple):
     """The smallest and the largest value of each column.
@@ -43,12 +50,9 @@ class Box(NamedTuple):
         )
 
     def widened(self) -> Box:
-        """Return the box with as much room again on either side.
-
-        Just beyond the training data a network is still better than PCA.
-        """
-        width = self.high - self.low
-        return Box(self.low - width, self.high + width)
+        """Return the box with a little room on either side."""
+        room = _ROOM * (self.high - self.low)
+        return Box(self.low - room, self.high + room)
 
     def in_units(self, scale: float, origin: np.ndarray | float = 0.0) -> Box:
         """Return the box around ``origin`` in units of ``scale``, as float32."""
