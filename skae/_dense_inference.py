@@ -53,9 +53,11 @@ class _Network(NamedTuple):
 
     def holds(self, values: np.ndarray) -> bool:
         """Say whether all values are finite and inside the box."""
+        low, high = self.box
+        if np.isinf(high).all():
+            return bool(np.isfinite(np.vdot(values, values)))
         lowest, highest = values.min(axis=0), values.max(axis=0)
-        within = (lowest >= self.box.low) & (highest <= self.box.high)
-        return bool(within.all() and np.isfinite(highest - lowest).all())
+        return bool((lowest >= low).all() and (highest <= high).all())
 
 
 class DenseInference:
