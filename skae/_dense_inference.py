@@ -139,13 +139,15 @@ class DenseInference:
             return self._outputs(network.weights, values)
         inside = np.clip(values, *network.box)
         outputs = self._outputs(network.weights, inside)
-        beyond = (values - inside) @ network.outside
-        distance, length = (
-            np.square(part).sum(axis=1, keepdims=True) for part in (beyond, outputs)
-        )
-        share = np.maximum(0, 1 - distance / np.maximum(length, TINY))
-        linear = inside @ network.outside + network.origin
-        return share * outputs + (1 - share) * linear + beyond
+        # Squares of what is very far overflow, and leave the network no share.
+        with np.errstate(over="ignore", invalid="ignore"):
+            beyond = (values - inside) @ network.outside
+            distance, length = (
+                np.square(part).sum(axis=1, keepdims=True) for part in (beyond, outputs)
+            )
+            share = np.maximum(0, 1 - distance / np.maximum(length, TINY))
+            linear = inside @ network.outside + network.origin
+            return share * outputs + (1 - share) * linear + beyond
 
     def _outputs(self, weights: list[np.ndarray], inputs: np.ndarray) -> np.ndarray:
         spec, left = self._spec, iter(weights)

@@ -158,7 +158,10 @@ def test_activations_by_name_or_function(digits):
 
     by_name = small_network(activation="tanh").fit(digits).transform(digits)
     by_function = small_network(activation=keras.ops.tanh).fit(digits)
-    np.testing.assert_allclose(by_function.transform(digits), by_name, atol=1e-4)
+    # One is computed by NumPy, the other compiled.
+    np.testing.assert_allclose(
+        by_function.transform(digits), by_name, rtol=1e-5, atol=2e-5
+    )
     assert isinstance(by_function, AutoencoderTransformer)
 
 
