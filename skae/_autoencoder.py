@@ -79,7 +79,8 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         32 to 512.
 
     max_iter : int, default=60
-        Most epochs.
+        Most epochs. Where rows are few, the encoder then trains alone, for as many
+        more at most: see ``validation_fraction``.
 
     alpha : float, default=1e-5
         Strength of the L2 penalty
@@ -132,7 +133,10 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         Share of the rows to hold out, rounded up. Where that is fewer than 100 rows,
         five further networks are trained beside the one to keep, each without a fifth
         of the rows: they judge, and the network to keep trains on all rows. With fewer
-        than 10 rows there is nothing to judge by, and PCA is kept.
+        than 10 rows there is nothing to judge by, and PCA is kept. After the epochs
+        of the network come the encoder's own: the decoder rests, and the encoder learns
+        the codes of new rows, each made of two of the known ones (not if the network
+        is shown damaged rows, or normalises batches).
 
     n_iter_no_change : int, default=20
         Epochs without improvement after which training stops.
@@ -175,7 +179,8 @@ class AutoencoderTransformer(DeterministicAutoencoder):
 
     loss_curve_ : list of float
         Mean training loss of each epoch, for rows in units of the global scale: with
-        squared error, the share of the variance left unexplained.
+        squared error, the share of the variance left unexplained. In the epochs of the
+        encoder alone it is that of the rows made of two.
 
     validation_loss_curve_ : list of float or None
         Mean loss of the held-out rows after each epoch.

@@ -132,12 +132,13 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         left = 1.0 if axes is None else axes.unexplained
         rows = data if X_clean is None else Pairs(shown, data)
         task = recipe.task(program, rows, scaling, rng, left, self.early_stopping)
-        schedule = recipe.schedule(spec, task)
+        stages = recipe.stages(program, task)
 
         codec = functools.partial(NetworkCodec.plain, spec, scaling)
-        with EpochListener(self, X, y, codec) as listener:
+        most_epochs = sum(stage.schedule.max_iter for stage in stages)
+        with EpochListener(self, X, y, codec, most_epochs) as listener:
             start = self._weights_to_continue(spec) or baseline
-            result = train(program, start, task, schedule, rng, listener)
+            result = train(program, start, stages, rng, listener)
 
         if improves_on(program, baseline, result, task):
             # What was shown damage has seen beyond the data.

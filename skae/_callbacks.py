@@ -32,16 +32,20 @@ class EpochListener:
 
     codec : callable
         Makes weights into the codec of an estimator fitted so far.
+
+    most_epochs : int
+        After which the last epoch is over.
     """
 
-    def __init__(self, estimator, X, y, codec) -> None:
+    def __init__(self, estimator, X, y, codec, most_epochs: int) -> None:
         self._estimator = estimator
         self._task = {"estimator": estimator, "X": X, "y": y}
         self._codec = codec
+        self._most_epochs = most_epochs
 
     def __enter__(self) -> EpochListener:
         self._context = self._estimator._init_callback_context(
-            max_subtasks=self._estimator.max_iter
+            max_subtasks=self._most_epochs
         )
         if self._context is not None:
             self._context.call_on_fit_task_begin(**self._task)

@@ -47,6 +47,10 @@ class Strengths(NamedTuple):
 
     contraction : float
         Weight of the penalty on how far reconstructions move with their rows.
+
+    decoder : float
+        Share of its gradient that the decoder follows: 0 where the encoder trains
+        alone.
     """
 
     alpha: Any
@@ -58,6 +62,7 @@ class Strengths(NamedTuple):
     high: Any
     beta: Any = 1.0
     contraction: Any = 0.0
+    decoder: Any = 1.0
 
 
 def _gaussian(rows, noise, strengths, image_shape):

@@ -14,7 +14,7 @@ from skae._training._feed import Resident
 from skae._training._optimizer import OptimizerSpec
 from skae._training._schedule import Schedule
 from skae._training._split import Split
-from skae._training._task import Task
+from skae._training._task import Stage, Task
 
 SCHEDULE = Schedule(3, learning_rate=1e-2, decays=True, tol=0.0, n_iter_no_change=3)
 
@@ -72,7 +72,8 @@ def loss_and_gradients(w, x, alpha):
     return loss, gradients
 
 
-def test_fused_loop_equals_a_loop_by_hand(digits):
+@pytest.mark.parametrize("n_stages", [1, 2])
+def test_fused_loop_equals_a_loop_by_hand(n_stages, digits):
     rows = on_grid((digits - digits.mean(axis=0)) / 4)[:150]
     spec = NetworkSpec(64, 5, (12,), "tanh", 0.0, "linear")
     program = training_program(
@@ -118,33 +119,41 @@ def test_fused_loop_equals_a_loop_by_hand(digits):
     order = np.random.RandomState(1).permutation(len(rows))
     split = Split([order[30:]], [order[:30]])
     task = task_of(program, rows, split, batch_size, alpha)
-    result = train(program, weights, task, SCHEDULE, np.random.RandomState(2))
+    stages = [Stage(task, SCHEDULE), Stage(task.for_encoder(), SCHEDULE)][:n_stages]
+    result = train(program, weights, stages, np.random.RandomState(2))
 
-    rng, adam, curve, validation = np.random.RandomState(2), Adam(), [], []
-    for epoch in range(3):
-        rng.randint(2**32, dtype=np.uint32)
-        order = rng.permutation(split.train[0])
-        batches = np.split(order, range(batch_size, len(order), batch_size))
-        total = 0.0
-        for batch, rate in zip(
-            batches, SCHEDULE.rates(epoch, len(batches)), strict=True
-        ):
-            loss, gradients = loss_and_gradients(
-                by_hand, rows[batch].astype(float), alpha
-            )
-            adam.step(by_hand, gradients, rate)
-            total += loss * len(batch)
-        curve.append(total / len(order))
-        validation.append(
-            loss_and_gradients(by_hand, rows[split.held_out[0]].astype(float), 0)[0]
-        )
+    rng, curve, validation = np.random.RandomState(2), [], []
+    held_out = rows[split.held_out[0]].astype(float)
+    for stage in stages:
+        adam, of_encoder = Adam(), stage is not stages[0]
+        for epoch in range(3):
+            rng.randint(2**32, dtype=np.uint32)
+            if of_encoder:
+                (block,) = stage.task.feed.shuffled(split.train[0], 120, rng)
+                shown = np.asarray(block.rows)[:120].astype(float)
+            else:
+                shown = rows[rng.permutation(split.train[0])].astype(float)
+            batches = np.split(shown, range(batch_size, 120, batch_size))
+            total = 0.0
+            for batch, rate in zip(
+                batches, SCHEDULE.rates(epoch, len(batches)), strict=True
+            ):
+                penalty = 0 if of_encoder else alpha
+                loss, gradients = loss_and_gradients(by_hand, batch, penalty)
+                if of_encoder:
+                    gradients = {n: g for n, g in gradients.items() if n[0] == "e"}
+                adam.step(by_hand, gradients, rate)
+                total += loss * len(batch)
+            curve.append(total / 120)
+            validation.append(loss_and_gradients(by_hand, held_out, 0)[0])
 
     np.testing.assert_allclose(result.loss_curve, curve, rtol=1e-5)
     np.testing.assert_allclose(result.validation_loss_curve, validation, rtol=1e-5)
     assert validation[-1] == min(validation)
     for side in ("encoder", "decoder"):
         for name, value in zip(names, result.weights[side][0], strict=True):
-            np.testing.assert_allclose(value, by_hand[side[0] + name], atol=1e-5)
+            expected = by_hand[side[0] + name]
+            np.testing.assert_allclose(value, expected, atol=n_stages * 1e-5)
 
 
 def normalised(*, n_features, n_components):
@@ -176,8 +185,8 @@ def test_fused_loop_equals_keras_called_batch_by_batch(dropout, encoder, n_rows)
     start = program.initial_weights(None, np.random.RandomState(0))
     split = Split([np.arange(n_rows)], [np.arange(0)])
     task = task_of(program, rows, split, 32, 0.0)
-    result = train(program, start, task, SCHEDULE, np.random.RandomState(2))
-    again = train(program, start, task, SCHEDULE, np.random.RandomState(2))
+    result = train(program, start, [Stage(task, SCHEDULE)], np.random.RandomState(2))
+    again = train(program, start, [Stage(task, SCHEDULE)], np.random.RandomState(2))
 
     networks = program.networks
 

@@ -82,11 +82,15 @@ class Resident:
 
     batch_size, n_batches : int
         Shape of the order.
+
+    place : callable
+        Puts rows on the device.
     """
 
     rows: Any
     batch_size: int
     n_batches: int
+    place: Callable
 
     @classmethod
     def of(cls, X, scaling: Scaling, batch_size: int, place: Callable) -> Resident:
@@ -94,7 +98,7 @@ class Resident:
         n_batches = _capacity(X.shape[0], batch_size)
         shape = n_batches * batch_size, X.shape[1]
         rows = _scaled((X[chunk] for chunk in chunks(X)), scaling, shape)
-        return cls(place(rows), batch_size, n_batches)
+        return cls(place(rows), batch_size, n_batches, place)
 
     def in_order(self, rows: np.ndarray) -> Iterator[Block]:
         """Yield one block."""

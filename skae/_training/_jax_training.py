@@ -141,7 +141,9 @@ class TrainingProgram:
 
         trainable = self._optimizer.unpack(packed)
         gradients, (mean, states) = jax.grad(loss, has_aux=True)(trainable)
-        gradients = self._optimizer.pack(gradients)
+        of_encoder, of_decoder = self._parted(gradients)
+        of_decoder = [strengths.decoder * gradient for gradient in of_decoder]
+        gradients = self._optimizer.pack([*of_encoder, *of_decoder])
         packed, optimizer_state = self._optimizer.step(
             optimizer_state, gradients, packed, mean, rates[number], strengths.alpha
         )

@@ -43,6 +43,11 @@ class Progress:
         """Stand at iteration 0."""
         return cls(state, loss, loss, schedule.n_iter_no_change)
 
+    def resumed(self, loss: float, schedule: Schedule) -> Progress:
+        """Stand at the start of a further stage, at another loss than the best."""
+        patience = schedule.n_iter_no_change
+        return replace(self, to_beat=loss, patience=patience, stopped_by=None)
+
     def after(
         self, state: Any, loss: float, monitored: float, schedule: Schedule
     ) -> Progress:

@@ -17,7 +17,7 @@ from ._optimizer import OptimizerSpec
 from ._programs import training_program
 from ._schedule import Schedule
 from ._split import Split
-from ._task import Task
+from ._task import Stage, Task
 
 _LEARNING_RATE = 0.002
 """Peak rate of an optimizer given by name."""
@@ -106,6 +106,7 @@ class Recipe:
             high,
             np.float32(self.parameters.get("beta", 1.0)),
             np.float32(self.parameters.get("contraction", 0.0)),
+            np.float32(1),
         )
         rows = feed(X, units, batch_size, split.n_models, program.place)
         return Task(rows, split, strengths, batch_size)
@@ -136,7 +137,22 @@ class Recipe:
         penalised = self.objective.sparsifies or self.objective.contracts
         return self.objective.is_squared_error and not penalised
 
-    def schedule(self, spec: NetworkSpec, task: Task) -> Schedule:
+    def stages(self, program: TrainingProgram, task: Task) -> list[Stage]:
+        """Return what to train: the network, then where rows are few its encoder.
+
+        There is one code that the decoder makes the most of, so what an encoder alone
+        has to learn is known for rows that were never seen, if nothing was damaged.
+        Batch statistics would be those of such rows.
+        """
+        schedule = self._schedule(program.networks.spec, task)
+        stages = [Stage(task, schedule)]
+        projects = not self.objective.restores and self.objective.likelihood is None
+        few = task.split.n_models > 1
+        if few and projects and not program.networks.mixes_rows:
+            stages.append(Stage(task.for_encoder(), schedule.for_encoder()))
+        return stages
+
+    def _schedule(self, spec: NetworkSpec, task: Task) -> Schedule:
         """Return how long to train: not at all where PCA cannot be improved on.
 
         Nor on a sample with too few rows to tell progress from luck.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+_ENCODER_RATE = 2.5
+"""Peak rate of an encoder that trains alone, in those of the whole network."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Schedule:
     decays: bool
     tol: float
     n_iter_no_change: int
+
+    def for_encoder(self) -> Schedule:
+        """Return as many epochs for the encoder alone: faster, if the rate decays."""
+        faster = _ENCODER_RATE if self.decays else 1.0
+        return replace(self, learning_rate=faster * self.learning_rate)
 
     def rates(self, epoch: int, n_batches: int) -> np.ndarray:
         """Return the learning rate of each batch of an epoch, as float32."""

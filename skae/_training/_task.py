@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from .._objective import Strengths
-from ._feed import Block, Feed
+from ._feed import Block, Feed, Resident
 from ._jax_training import TrainingProgram
+from ._recombination import Recombined
+from ._schedule import Schedule
 from ._split import Split
 
 
@@ -37,6 +40,12 @@ class Task:
     strengths: Strengths
     batch_size: int
 
+    def for_encoder(self) -> Task:
+        """Return the task of an encoder that trains alone, where rows are few."""
+        still = self.strengths._replace(alpha=np.float32(0), decoder=np.float32(0))
+        rows = cast(Resident, self.feed)
+        return replace(self, feed=Recombined(rows), strengths=still)
+
     @property
     def n_batches(self) -> int:
         """Number of steps in an epoch."""
@@ -62,3 +71,19 @@ class Task:
             for block in self.feed.in_order(rows)
         ]
         return np.concatenate(parts).astype(np.float64)
+
+
+class Stage(NamedTuple):
+    """Epochs with one aim.
+
+    Parameters
+    ----------
+    task : Task
+        What to train on.
+
+    schedule : Schedule
+        How long and how fast.
+    """
+
+    task: Task
+    schedule: Schedule

@@ -12,9 +12,8 @@ import numpy as np
 
 from ._jax_training import TrainingProgram
 from ._progress import Progress
-from ._schedule import Schedule
 from ._side_by_side import side_by_side
-from ._task import Task
+from ._task import Stage, Task
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class TrainingResult:
         The lowest of the losses that decide.
 
     loss_curve : list of float
-        Mean training loss of each epoch.
+        Mean training loss of each epoch, stage after stage.
 
     validation_loss_curve : list of float or None
         Mean loss of the held-out rows after each epoch.
@@ -84,8 +83,7 @@ class TrainingResult:
 def train(
     program: TrainingProgram,
     weights: dict,
-    task: Task,
-    schedule: Schedule,
+    stages: list[Stage],
     rng: np.random.RandomState,
     on_epoch: Callable[[EpochReport], bool] = lambda report: False,
 ) -> TrainingResult:
@@ -99,11 +97,9 @@ def train(
     weights : dict
         Where to start; these are a candidate for the best.
 
-    task : Task
-        The rows, which of them train and which judge, and the objective's numbers.
-
-    schedule : Schedule
-        Epochs, rates and patience.
+    stages : list of Stage
+        What to do, one after the other, each with a fresh optimizer. The same rows
+        judge all.
 
     rng : RandomState
         Shuffles the rows and seeds the noise.
@@ -115,37 +111,45 @@ def train(
     -------
     TrainingResult
     """
+    task, schedule = stages[0]
     split = task.split
     judgement = np.concatenate(
         [task.row_losses(program, weights, rows) for rows in split.to_judge]
     )
-    progress = Progress.start((weights, judgement), judgement.mean(), schedule)
-    states = [program.initial_state(weights)] * split.n_models
+    monitored = judgement.mean()
+    progress = Progress.start((weights, judgement), monitored, schedule)
+    models = [weights] * split.n_models
     losses: list[float] = []
     validation_losses: list[float] = []
     with side_by_side(split.n_models) as each:
-        for epoch in range(schedule.max_iter):
-            rates = schedule.rates(epoch, task.n_batches)
-            states, loss, judgement = _epoch(program, task, rates, states, each, rng)
-            losses.append(loss)
-            monitored = loss
-            if split.judges:
-                monitored = judgement.mean()
+        for task, schedule in stages:
+            progress = progress.resumed(monitored, schedule)
+            states = [program.initial_state(model) for model in models]
+            for epoch in range(schedule.max_iter):
+                rates = schedule.rates(epoch, task.n_batches)
+                states, loss, judgement = _epoch(
+                    program, task, rates, states, each, rng
+                )
+                losses.append(loss)
+                monitored = judgement.mean() if split.judges else loss
                 validation_losses.append(monitored)
-            candidate = states[-1][0], judgement
-            progress = progress.after(candidate, loss, monitored, schedule)
-            if progress.stopped_by == "divergence":
+                candidate = states[-1][0], judgement
+                progress = progress.after(candidate, loss, monitored, schedule)
+                if progress.stopped_by == "divergence":
+                    break
+                report = EpochReport(
+                    len(losses),
+                    loss,
+                    monitored if split.judges else None,
+                    partial(program.fetch, states[-1][0]),
+                )
+                if on_epoch(report):
+                    progress = replace(progress, stopped_by="callback")
+                if progress.stopped_by is not None:
+                    break
+            if progress.stopped_by in ("divergence", "callback"):
                 break
-            report = EpochReport(
-                epoch + 1,
-                loss,
-                monitored if split.judges else None,
-                partial(program.fetch, states[-1][0]),
-            )
-            if on_epoch(report):
-                progress = replace(progress, stopped_by="callback")
-            if progress.stopped_by is not None:
-                break
+            models = [model for model, _ in states]
     best, judgement = progress.best
     return TrainingResult(
         program.fetch(best),

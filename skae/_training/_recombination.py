@@ -1,0 +1,56 @@
+"""New rows for an encoder to learn from: each most of one row, the rest of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .._chunks import aligned_empty
+from ._feed import Block, Resident
+
+_MOST_SWAPPED = 0.4
+"""Largest share of a row's values that another row's replace."""
+
+
+@dataclass(frozen=True)
+class Recombined:
+    """A feed of rows that were never seen, for training on few.
+
+    Of every row a random share of the values is another's, which is how Bahri et al.
+    (2022) corrupt rows: whatever the units and the kind of a feature, no value is new.
+
+    Parameters
+    ----------
+    known : Resident
+        The rows that there are.
+    """
+
+    known: Resident
+
+    def in_order(self, rows: np.ndarray) -> Iterator[Block]:
+        """Yield the given rows as they are."""
+        return self.known.in_order(rows)
+
+    def shuffled(
+        self, rows: np.ndarray, size: int, rng: np.random.RandomState
+    ) -> Iterator[Block]:
+        """Yield as many new rows, made of the given ones."""
+        # Drawn where the block is wanted: models side by side draw side by side.
+        seed = rng.randint(2**32, dtype=np.uint32)
+        return self._drawn(rows, size, np.random.default_rng(seed))
+
+    def _drawn(
+        self, rows: np.ndarray, size: int, rng: np.random.Generator
+    ) -> Iterator[Block]:
+        known = np.asarray(self.known.rows)
+        receivers = np.resize(rng.permutation(rows), size)
+        donors = rng.permutation(receivers)
+        shares = _MOST_SWAPPED * rng.random((size, 1), dtype=np.float32)
+        swapped = rng.random((size, known.shape[1]), dtype=np.float32) < shares
+        drawn = aligned_empty(known.shape)
+        drawn[:size] = np.where(swapped, known[donors], known[receivers])
+        drawn[size:] = 0
+        feed = replace(self.known, rows=self.known.place(drawn))
+        yield from feed.in_order(np.arange(size))

@@ -1,0 +1,108 @@
+"""What an encoder learns from where rows are few: new rows, and a decoder at rest."""
+
+import numpy as np
+import pytest
+from conftest import small_network
+from sklearn.datasets import load_diabetes
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderTransformer
+from skae._scaling import Scaling
+from skae._spec import NetworkSpec
+from skae._training import Recipe, train_once
+from skae._training._feed import Resident
+from skae._training._recombination import Recombined
+
+X = np.random.default_rng(0).normal(size=(300, 40))
+SCALING = Scaling.fit(X)
+KNOWN = Recombined(Resident.of(X, SCALING, 32, np.asarray))
+ROWS = SCALING.apply_for_training(X)
+
+
+def drawn(numbers, size, seed=0):
+    (block,) = KNOWN.shuffled(numbers, size, np.random.RandomState(seed))
+    return np.asarray(block.rows)[block.order.ravel()[: block.n_rows]]
+
+
+def test_rows_are_made_of_the_given_ones():
+    numbers = np.arange(0, 300, 2)
+    new = drawn(numbers, len(numbers))
+    assert new.shape == (150, 40)
+    # Features are independent and continuous, so values tell where they are from.
+    same = new[:, None] == ROWS[numbers][None]
+    assert same.any(axis=1).all()
+    receiver, donor = np.argsort(same.sum(axis=2), axis=1)[:, :-3:-1].T
+    each = np.arange(150)
+    kept, given = same[each, receiver], same[each, donor]
+    lent = 1 - kept.mean(axis=1)
+    assert (kept | given)[lent > 0.1].all()
+    assert lent.min() < 0.05
+    assert 0.3 < lent.max() <= 0.5
+    assert lent.mean() == pytest.approx(0.2, abs=0.03)
+
+
+def test_every_pass_is_new_and_repeats_with_its_seed():
+    numbers = np.arange(100)
+    np.testing.assert_array_equal(drawn(numbers, 100), drawn(numbers, 100))
+    assert not np.array_equal(drawn(numbers, 100), drawn(numbers, 100, seed=1))
+    # As many as the model that trains on all rows sees.
+    assert drawn(numbers[:80], 100).shape == (100, 40)
+
+
+def test_rows_that_judge_stay_as_they_are():
+    numbers = np.arange(7, 77)
+    (block,) = KNOWN.in_order(numbers)
+    seen = block.rows[block.order.ravel()[: block.n_rows]]
+    np.testing.assert_array_equal(seen, ROWS[numbers])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop", "nadam", "lion"])
+def test_decoder_is_at_rest(optimizer, digits):
+    spec = NetworkSpec(64, 5, (12,), "tanh", 0.0, "linear")
+    recipe = Recipe.of(AutoencoderTransformer(optimizer=optimizer).get_params())
+    program, rng = recipe.program(spec), np.random.RandomState(0)
+    few, own = digits[:200], Scaling.fit(digits[:200])
+    task = recipe.task(program, few, own, rng, 1.0, holds_out=False).for_encoder()
+    weights = program.initial_weights(None, rng)
+    state = program.initial_state(weights)
+    (after, _), _ = train_once(program, state, task, 0.01, rng)
+    for one, other in zip(weights["decoder"][0], after["decoder"][0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    moved = zip(weights["encoder"][0], after["encoder"][0], strict=True)
+    assert all(not np.array_equal(one, other) for one, other in moved)
+
+
+def test_held_out_rows_gain(monkeypatch):
+    def error():
+        codec = AutoencoderTransformer(4, random_state=0).fit(train)
+        return np.square(test - codec.reconstruct(test)).sum()
+
+    rows = load_diabetes(scaled=False).data
+    train, test = train_test_split(rows, test_size=0.5, random_state=0)
+    scaler = StandardScaler().fit(train)
+    train, test = scaler.transform(train), scaler.transform(test)
+    with_encoder_alone = error()
+    stages = Recipe.stages
+    monkeypatch.setattr(Recipe, "stages", lambda *args: stages(*args)[:1])
+    assert with_encoder_alone < 0.95 * error()
+    pca = PCA(4).fit(train)
+    by_pca = np.square(test - pca.inverse_transform(pca.transform(test))).sum()
+    assert with_encoder_alone < 0.95 * by_pca
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        {"early_stopping": False},
+        {"corruption": "gaussian", "corruption_level": 0.1},
+        {"validation_fraction": 0.3},
+    ],
+)
+def test_only_where_rows_are_few_and_whole(without, digits):
+    network = small_network(n_components=2, max_iter=3, tol=0, **without)
+    assert network.fit(digits[:500]).n_iter_ == 3
+    few = small_network(n_components=2, max_iter=3, tol=0).fit(digits[:500])
+    assert few.n_iter_ == 6
+    assert len(few.loss_curve_) == len(few.validation_loss_curve_) == 6
