@@ -43,10 +43,10 @@ class Progress:
         """Stand at iteration 0."""
         return cls(state, loss, loss, schedule.n_iter_no_change)
 
-    def resumed(self, loss: float, schedule: Schedule) -> Progress:
-        """Stand at the start of a further stage, at another loss than the best."""
+    def resumed(self, schedule: Schedule) -> Progress:
+        """Stand at the start of a further stage, with the best so far."""
         patience = schedule.n_iter_no_change
-        return replace(self, to_beat=loss, patience=patience, stopped_by=None)
+        return replace(self, to_beat=self.best_loss, patience=patience, stopped_by=None)
 
     def after(
         self, state: Any, loss: float, monitored: float, schedule: Schedule

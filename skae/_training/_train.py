@@ -98,8 +98,8 @@ def train(
         Where to start; these are a candidate for the best.
 
     stages : list of Stage
-        What to do, one after the other, each with a fresh optimizer. The same rows
-        judge all.
+        What to do, one after the other, each from the best so far and with a fresh
+        optimizer. The same rows judge all.
 
     rng : RandomState
         Shuffles the rows and seeds the noise.
@@ -116,15 +116,14 @@ def train(
     judgement = np.concatenate(
         [task.row_losses(program, weights, rows) for rows in split.to_judge]
     )
-    monitored = judgement.mean()
-    progress = Progress.start((weights, judgement), monitored, schedule)
     models = [weights] * split.n_models
+    progress = Progress.start((models, judgement), judgement.mean(), schedule)
     losses: list[float] = []
     validation_losses: list[float] = []
     with side_by_side(split.n_models) as each:
         for task, schedule in stages:
-            progress = progress.resumed(monitored, schedule)
-            states = [program.initial_state(model) for model in models]
+            progress = progress.resumed(schedule)
+            states = [program.initial_state(model) for model in progress.best[0]]
             for epoch in range(schedule.max_iter):
                 rates = schedule.rates(epoch, task.n_batches)
                 states, loss, judgement = _epoch(
@@ -133,7 +132,8 @@ def train(
                 losses.append(loss)
                 monitored = judgement.mean() if split.judges else loss
                 validation_losses.append(monitored)
-                candidate = states[-1][0], judgement
+                models = [model for model, _ in states]
+                candidate = models, judgement
                 progress = progress.after(candidate, loss, monitored, schedule)
                 if progress.stopped_by == "divergence":
                     break
@@ -141,7 +141,7 @@ def train(
                     len(losses),
                     loss,
                     monitored if split.judges else None,
-                    partial(program.fetch, states[-1][0]),
+                    partial(program.fetch, models[-1]),
                 )
                 if on_epoch(report):
                     progress = replace(progress, stopped_by="callback")
@@ -149,10 +149,9 @@ def train(
                     break
             if progress.stopped_by in ("divergence", "callback"):
                 break
-            models = [model for model, _ in states]
-    best, judgement = progress.best
+    models, judgement = progress.best
     return TrainingResult(
-        program.fetch(best),
+        program.fetch(models[-1]),
         judgement,
         progress.best_loss,
         losses,
