@@ -140,9 +140,10 @@ class Recipe:
     def stages(self, program: TrainingProgram, task: Task) -> list[Stage]:
         """Return what to train: the network, then where rows are few its encoder.
 
-        There is one code that the decoder makes the most of, so what an encoder alone
-        has to learn is known for rows that were never seen, if nothing was damaged.
-        Batch statistics would be those of such rows.
+        Few rows teach a decoder more than an encoder. But once the decoder is given,
+        every row has a best code, so the encoder can learn from rows that were never
+        seen. Not where it is to see through damage, nor with batch statistics, which
+        would be those of such rows.
         """
         schedule = self._schedule(program.networks.spec, task)
         stages = [Stage(task, schedule)]
