@@ -132,11 +132,11 @@ class AutoencoderTransformer(DeterministicAutoencoder):
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows to hold out, rounded up. Where that is fewer than 100 rows,
         five further networks are trained beside the one to keep, each without a fifth
-        of the rows: they judge, and the network to keep trains on all rows. With fewer
-        than 10 rows there is nothing to judge by, and PCA is kept. After the epochs
-        of the network come the encoder's own: the decoder rests, and the encoder learns
-        the codes of new rows, each made of two of the known ones (not if the network
-        is shown damaged rows, or normalises batches).
+        of the rows: they judge, and the network to keep trains on all rows. There the
+        encoder then trains alone: the decoder rests, and the encoder learns the codes
+        of new rows, each made of two known ones (not if the network is shown damaged
+        rows, or normalises batches). With fewer than 10 rows there is nothing to judge
+        by, and PCA is kept.
 
     n_iter_no_change : int, default=20
         Epochs without improvement after which training stops.
