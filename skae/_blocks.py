@@ -1,4 +1,4 @@
-"""Rows in blocks of two sizes, so that a row's result does not depend on the others."""
+"""Rows in blocks of two sizes, for which a program is compiled twice and no more."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ._chunks import chunk_rows
 FEW, MANY = 8, 256
 """Rows in a block, for which all products have one shape.
 
-A row's result does not depend on the rows around it, and in calls of more than ``FEW``
-rows not even its last bit does. Products of ``FEW`` rows, for which one row need not
-wait for hundreds, add up in another order. No number of rows compiles anew.
+A row's result does not depend on the rows around it: compiled products add up alike in
+every row of a block. Those of ``FEW`` rows, for which one row need not wait for
+hundreds, add up in another order.
 """
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ._basis import Basis, Moments
-from ._blocks import MANY, block_rows, filled
+from ._blocks import MANY, filled
 from ._bounds import Bounds, Box
 from ._chunks import chunks, dense, slices
-from ._dense_inference import DenseInference
+from ._dense_inference import FEW, DenseInference
 from ._scaling import Scaling
 from ._spec import NetworkSpec
 
@@ -207,22 +207,25 @@ class NetworkCodec:
     def divergences(self, X) -> np.ndarray:
         """Return each code's mean divergence from its prior over ``X``, in nats."""
         found = np.empty((X.shape[0], self.spec.n_components))
-        _blockwise(self._compiled.divergences, X, found)
+        _blockwise(self._compiled.divergences, X, found, MANY)
         return found.mean(axis=0) @ (self.basis.matrix != 0)
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of the rows of ``X``: not finite where a row is not."""
         codes = np.empty((X.shape[0], self.spec.n_components), X.dtype)
-        return _blockwise(self._inference.encode, X, codes)
+        inference = self._inference(len(codes))
+        size = inference.block_rows(*X.shape)
+        return _blockwise(inference.encode, X, codes, size)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that the codes stand for."""
         X = np.empty((len(codes), self.spec.n_features), codes.dtype)
+        inference = self._inference(len(codes))
 
         def decode(blocks):
-            return map(self.scaling.invert, self._inference.decode(blocks))
+            return map(self.scaling.invert, inference.decode(blocks))
 
-        return _blockwise(decode, codes, X)
+        return _blockwise(decode, codes, X, inference.block_rows(*X.shape))
 
     def keras_encoder(self) -> Any:
         """Return the encoder as a Keras model."""
@@ -244,11 +247,19 @@ class NetworkCodec:
         # What computes with the arrays is no part of the codec.
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    def _inference(self, n_rows: int) -> Any:
+        """Return what computes so many rows."""
+        if not DenseInference.knows(self.spec):
+            return self._compiled
+        return self._precise if n_rows <= FEW else self._fast
+
     @functools.cached_property
-    def _inference(self) -> Any:
-        if DenseInference.knows(self.spec):
-            return DenseInference(*self._parts)
-        return self._compiled
+    def _precise(self) -> DenseInference:
+        return DenseInference(*self._parts, precise=True)
+
+    @functools.cached_property
+    def _fast(self) -> DenseInference:
+        return DenseInference(*self._parts, precise=False)
 
     @functools.cached_property
     def _compiled(self) -> Any:
@@ -261,11 +272,9 @@ class NetworkCodec:
         return tuple(getattr(self, field.name) for field in fields(self))
 
 
-def _blockwise(compute, values, out: np.ndarray, size: int = 0) -> np.ndarray:
-    """Fill ``out`` with what is computed of blocks of ``values``."""
-    n_rows = len(out)
-    size = size or block_rows(n_rows, max(values.shape[1], out.shape[1]))
-    parts = list(slices(n_rows, size))
+def _blockwise(compute, values, out: np.ndarray, size: int) -> np.ndarray:
+    """Fill ``out`` with what is computed of blocks of ``values``, so many rows each."""
+    parts = list(slices(len(out), size))
     blocks = (filled(dense(values[part]), size) for part in parts)
     for part, block in zip(parts, compute(blocks), strict=True):
         out[part] = block[: part.stop - part.start]

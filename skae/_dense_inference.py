@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -9,8 +10,19 @@ import numpy as np
 
 from ._basis import Basis
 from ._bounds import TINY, Bounds, Box
+from ._chunks import chunk_rows
 from ._scaling import Scaling
 from ._spec import NetworkSpec
+
+FEW = 128
+"""Rows that are computed in float64, all at once.
+
+How a matrix product adds up depends on a row's place among the others, so in float32
+its last bits do. On so few rows, which may be compared by hand, float64 costs little.
+"""
+
+_MANY = 1024
+"""Rows in a block of float32, whose hidden values stay in the cache."""
 
 
 def _odds_against(hidden: np.ndarray) -> np.ndarray:
@@ -67,6 +79,9 @@ class DenseInference:
     ----------
     spec, scaling, weights, basis, bounds
         As those of a ``NetworkCodec``.
+
+    precise : bool
+        Whether to compute in float64, else in float32.
     """
 
     def __init__(
@@ -76,9 +91,15 @@ class DenseInference:
         weights: dict,
         basis: Basis,
         bounds: Bounds,
+        *,
+        precise: bool,
     ) -> None:
         self._spec, self._scaling, self._basis = spec, scaling, basis
-        (encoder, _), (decoder, _) = weights["encoder"], weights["decoder"]
+        self._dtype = np.float64 if precise else np.float32
+        encoder, decoder = (
+            [self._cast(array) for array in weights[side][0]]
+            for side in ("encoder", "decoder")
+        )
         axes, nowhere = bounds.components, np.zeros(1, np.float32)
         self._encoder = _Network(encoder, bounds.rows, axes.T, nowhere)
         self._enter: Callable[[np.ndarray], np.ndarray] = scaling.apply
@@ -94,21 +115,31 @@ class DenseInference:
         is_dense = not (spec.is_custom or spec.convolutions)
         return is_dense and activations <= _ACTIVATIONS.keys()
 
+    def block_rows(self, n_rows: int, width: int) -> int:
+        """Return how many rows a block has, in a call with so many."""
+        n_blocks = math.ceil(n_rows / min(chunk_rows(width), _MANY))
+        return math.ceil(n_rows / n_blocks)
+
     def encode(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield the codes of blocks of rows, as float32."""
+        """Yield the codes of blocks of rows."""
         for block in blocks:
-            codes = self._continued(self._encoder, self._enter(block))
+            values = self._cast(self._enter(block))
+            codes = self._continued(self._encoder, values)
             yield (codes - self._basis.offset) @ self._basis.matrix
 
     def decode(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield rows in the network's units for blocks of codes, as float32."""
+        """Yield rows in the network's units for blocks of codes."""
         likelihood, ending = self._spec.likelihood, self._spec.output_activation
         activate = _ACTIVATIONS["sigmoid" if likelihood == "bernoulli" else ending]
         for block in blocks:
-            codes = _float32(block) @ self._basis.inverse + self._basis.offset
+            values = self._cast(_float32(block))
+            codes = values @ self._basis.inverse + self._basis.offset
             rows = self._continued(self._decoder, codes)
             activate(rows)
             yield rows
+
+    def _cast(self, array: np.ndarray) -> np.ndarray:
+        return array.astype(self._dtype, copy=False)
 
     def _in_data_units(self, encoder: _Network) -> _Network:
         """Return the encoder of rows as they come: its kernels centre and scale."""
@@ -116,16 +147,17 @@ class DenseInference:
         weights = list(encoder.weights)
         for place, sees_rows in enumerate(self._layers_that_see_inputs()):
             if sees_rows:
-                kernel, bias = weights[2 * place : 2 * place + 2]
+                at = slice(2 * place, 2 * place + 2)
+                kernel, bias = weights[at]
                 kernel = kernel.astype(np.float64)
                 below = kernel[-len(mean) :]
                 below /= scale
                 bias = bias - mean @ below
-                weights[2 * place : 2 * place + 2] = _float32(kernel), _float32(bias)
+                weights[at] = self._cast(kernel), self._cast(bias)
         outside = encoder.outside / scale
         origin = -mean @ outside
         box = encoder.box.in_units(1 / scale, -mean / scale)
-        return _Network(weights, box, _float32(outside), _float32(origin))
+        return _Network(weights, box, self._cast(outside), self._cast(origin))
 
     def _layers_that_see_inputs(self) -> list[bool]:
         """For each layer with a bias, those of the likelihood's variances excepted."""

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from .._basis import Basis
+from .._blocks import block_rows
 from .._bounds import Bounds
 from .._scaling import Scaling
 from .._spec import NetworkSpec
@@ -38,6 +39,10 @@ class CompiledInference:
         decoder = weights["decoder"], basis.offset, basis.inverse, *bounds.codes, axes
         self._encoder = jax.device_put(EncoderArrays(*encoder))
         self._decoder = jax.device_put(DecoderArrays(*decoder))
+
+    def block_rows(self, n_rows: int, width: int) -> int:
+        """Return how many rows a block has, in a call with so many."""
+        return block_rows(n_rows, width)
 
     def encode(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the codes of blocks of rows, as float32."""
