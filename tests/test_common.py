@@ -11,16 +11,15 @@ from skae import (
     VariationalAutoencoderTransformer,
 )
 
+SMALL = {"max_iter": 10, "hidden_layer_sizes": (16,)}
 CONFIGURATIONS = [
     AutoencoderTransformer(),
-    AutoencoderTransformer(
-        skip_connections="dense", corruption="gaussian", max_iter=10
-    ),
-    AutoencoderTransformer(skip_connections=None, whiten=True, max_iter=10),
-    AutoencoderTransformer(n_components=0.9, max_iter=10),
+    AutoencoderTransformer(skip_connections="dense", corruption="gaussian", **SMALL),
+    AutoencoderTransformer(skip_connections=None, whiten=True, **SMALL),
+    AutoencoderTransformer(n_components=0.9, **SMALL),
     ConvolutionalAutoencoderTransformer(max_iter=10),
     VariationalAutoencoderTransformer(max_iter=10),
-    VariationalAutoencoderTransformer(image_shape="auto", max_iter=10),
+    VariationalAutoencoderTransformer(image_shape="auto", **SMALL),
 ]
 EXPECTED_FAILURES: dict[str, str] = {}
 
