@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._chunks import chunk_rows
-
 FEW, MANY = 8, 256
 """Rows in a block, for which all products have one shape.
 
@@ -13,11 +11,6 @@ A row's result does not depend on the rows around it: compiled products add up a
 every row of a block. Those of ``FEW`` rows, for which one row need not wait for
 hundreds, add up in another order.
 """
-
-
-def block_rows(n_rows: int, n_features: int) -> int:
-    """Return how many rows each block has, in a call with so many rows."""
-    return FEW if n_rows <= FEW else min(chunk_rows(n_features), MANY)
 
 
 def filled(rows: np.ndarray, size: int) -> np.ndarray:

@@ -28,6 +28,8 @@ def small(**parameters):
     ],
 )
 def test_products_are_keras_convolutions(shape, kernel_size, strides):
+    import jax
+
     from skae._backend import keras
     from skae._networks._products import ProductConv2D, ProductConv2DTranspose
 
@@ -45,7 +47,9 @@ def test_products_are_keras_convolutions(shape, kernel_size, strides):
         weights = [rng.normal(size=value.shape) for value in expected.weights]
         for layer in (expected, found):
             layer.set_weights(weights)
-        np.testing.assert_allclose(found(images), expected(images), atol=2e-5)
+        # Compiled whole: one by one, their operations would be compiled as well.
+        found, expected = jax.jit(found)(images), jax.jit(expected)(images)
+        np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 def never_worse_than_pca(estimator, train, test):

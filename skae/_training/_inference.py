@@ -8,8 +8,9 @@ import jax
 import numpy as np
 
 from .._basis import Basis
-from .._blocks import block_rows
+from .._blocks import FEW, MANY
 from .._bounds import Bounds
+from .._chunks import chunk_rows
 from .._scaling import Scaling
 from .._spec import NetworkSpec
 from ._jax_inference import DecoderArrays, EncoderArrays, InferenceProgram
@@ -42,7 +43,7 @@ class CompiledInference:
 
     def block_rows(self, n_rows: int, width: int) -> int:
         """Return how many rows a block has, in a call with so many."""
-        return block_rows(n_rows, width)
+        return FEW if n_rows <= FEW else min(chunk_rows(width), MANY)
 
     def encode(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the codes of blocks of rows, as float32."""
