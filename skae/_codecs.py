@@ -17,7 +17,7 @@ from ._basis import Basis, Moments
 from ._blocks import MANY, filled
 from ._bounds import Bounds, Box
 from ._chunks import chunks, dense, slices
-from ._dense_inference import FEW, DenseInference
+from ._dense_inference import PRECISE_ROWS, DenseInference
 from ._scaling import Scaling
 from ._spec import NetworkSpec
 
@@ -251,7 +251,7 @@ class NetworkCodec:
         """Return what computes so many rows."""
         if not DenseInference.knows(self.spec):
             return self._compiled
-        return self._precise if n_rows <= FEW else self._fast
+        return self._precise if n_rows <= PRECISE_ROWS else self._fast
 
     @functools.cached_property
     def _precise(self) -> DenseInference:

@@ -14,7 +14,7 @@ from ._chunks import chunk_rows
 from ._scaling import Scaling
 from ._spec import NetworkSpec
 
-FEW = 128
+PRECISE_ROWS = 128
 """Rows that are computed in float64, all at once.
 
 How a matrix product adds up depends on a row's place among the others, so in float32

@@ -6,7 +6,7 @@ import pytest
 from skae._basis import Basis
 from skae._bounds import Bounds, Box
 from skae._codecs import NetworkCodec
-from skae._dense_inference import FEW, DenseInference
+from skae._dense_inference import PRECISE_ROWS, DenseInference
 from skae._scaling import Scaling
 from skae._spec import NetworkSpec
 
@@ -72,7 +72,7 @@ def test_layers(mean, skip_connections, hidden_layer_sizes):
     assert codec.scaling.is_mild == (mean < 1)
     assert_as_keras(codec, rows)
     assert_as_keras(codec, rows.astype(np.float32))
-    assert_as_keras(codec, rows[:FEW])
+    assert_as_keras(codec, rows[:PRECISE_ROWS])
 
 
 @pytest.mark.parametrize(
