@@ -6,6 +6,9 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Keras' models, against which much is held, would round to ten bits on a GPU.
+os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "float32")
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_wine

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._feed import Block
+from ._jax_exact import exact
 
 
 class Steps(Protocol):
@@ -39,7 +40,7 @@ class Fused:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self.train = jax.jit(self._train)
-        self.judge = jax.jit(self._judge)
+        self.judge = exact(self._judge)
 
     def _train(self, block: Block, state, *arrays):
         def body(number, carry):
@@ -67,7 +68,7 @@ class OneByOne:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._train_batch = jax.jit(steps.train_batch)
-        self._judge_batch = jax.jit(steps.judge_batch)
+        self._judge_batch = exact(steps.judge_batch)
 
     def train(self, block: Block, state, *arrays):
         """Return the state and the summed loss after all batches."""

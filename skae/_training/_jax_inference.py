@@ -16,6 +16,7 @@ from .._bounds import TINY
 from .._likelihood import divergences, draw_codes, negative_log_likelihood
 from .._networks import Networks, build_networks
 from .._spec import NetworkSpec
+from ._jax_exact import exact
 
 _MUCH_MORE = 20
 """Times the weights of PCA from which on a network is hardly delayed by PCA.
@@ -59,10 +60,10 @@ class InferenceProgram:
     def __init__(self, spec: NetworkSpec) -> None:
         self.networks = _build(spec)
         self._spec = spec
-        self._compiled_encode = jax.jit(self._encode_block)
-        self._compiled_decode = jax.jit(self._decode_block)
-        self._compiled_evidence = jax.jit(self._evidence_block)
-        self._compiled_divergences = jax.jit(self._divergences_block)
+        self._compiled_encode = exact(self._encode_block)
+        self._compiled_decode = exact(self._decode_block)
+        self._compiled_evidence = exact(self._evidence_block)
+        self._compiled_divergences = exact(self._divergences_block)
 
     def encode(
         self, arrays: EncoderArrays, blocks: Iterable[np.ndarray]
@@ -126,10 +127,10 @@ class InferenceProgram:
         return expected * self._spec.n_features - divergences(posterior).sum(axis=1)
 
 
-def _each(compiled, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _each(function, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     under_way: deque[Any] = deque()
     for block in blocks:
-        under_way.append(compiled(block))
+        under_way.append(function(block))
         # The next block is made ready while the device computes.
         if len(under_way) > AHEAD:
             yield np.asarray(under_way.popleft())
