@@ -51,7 +51,7 @@ def accuracies(train, y_train, test, y_test):
     return scores
 
 
-def measure(name, X, y, standardised, seed, compared, most_components):
+def measure(name, X, y, standardised, seed, compared, n_components):
     """Return one row for each contender and code size."""
     warnings.simplefilter("ignore")  # classifiers that could run longer say so
     train, test, y_train, y_test = split(name, X, y, seed)
@@ -61,7 +61,7 @@ def measure(name, X, y, standardised, seed, compared, most_components):
     where = {"data": name, "standardised": standardised, "seed": seed}
     rows = []
     for k in code_sizes(train.shape[1], len(train)):
-        if k > most_components:
+        if k not in n_components:
             continue
         pca = PCA(k).fit(train)
         pca_error = squared_error(pca, pca.transform(test), test)
@@ -89,6 +89,19 @@ def measure(name, X, y, standardised, seed, compared, most_components):
     return rows
 
 
+def against(ratio, of_defaults):
+    """Return the geometric mean of a paired ratio, and the standard error of its log.
+
+    The settings of a data set are no independent evidence: data sets are drawn anew.
+    """
+    logs = (np.log(ratio) - np.log(of_defaults)).groupby("data").agg(["sum", "size"])
+    sums, sizes = logs.to_numpy(float).T
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(logs), size=(2000, len(logs)))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    return np.exp(sums.sum() / sizes.sum()), means.std()
+
+
 def summary(study):
     """Return one line for each contender, over all settings."""
     gain = study[list(CLASSIFIERS)].mean(axis=1)
@@ -99,10 +112,13 @@ def summary(study):
     lines = {}
     for contender, part in study.groupby("contender", sort=False):
         at = part.set_index(["data", "standardised", "seed", "k"])
+        relative, error = against(at.ratio, default.ratio.reindex(at.index))
         of_images = part[part.data.isin(IMAGES) & (part.k == 2)]
         lines[contender] = {
             "median error": part.ratio.median(),
             "geometric mean": np.exp(np.log(part.ratio).mean()),
+            "of the defaults'": relative,
+            "+-": error,
             "largest": part.ratio.max(),
             "above 1.01": (part.ratio > 1.01).mean(),
             "gain": part.gain.mean(),
@@ -150,7 +166,7 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="names of data sets")
     parser.add_argument("--compare", nargs="*", default=["defaults"])
-    parser.add_argument("--most-components", type=int, default=32)
+    parser.add_argument("--components", nargs="*", type=int, default=[2, 4, 8, 16, 32])
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--save")
     parser.add_argument("--read")
@@ -166,7 +182,7 @@ if __name__ == "__main__":
             for seed in range(options.seeds)
         ]
         found = Parallel(n_jobs=options.jobs, batch_size=1)(
-            delayed(measure)(*case, options.compare, options.most_components)
+            delayed(measure)(*case, options.compare, options.components)
             for case in sorted(cases, key=lambda case: -case[1].size)
         )
         study = pd.concat(map(pd.DataFrame, found), ignore_index=True)

@@ -3,7 +3,7 @@ Draw time against quality for everything that a study compared.
 
 Names are those on the front, and of others than skae; what is far off is at the edge.
 
-    python benchmarks/quality_figure.py study.csv docs/quality.png
+    python benchmarks/quality_figure.py study.csv docs/quality.png [columns]
 """
 
 import sys
@@ -17,7 +17,8 @@ import pandas as pd
 from quality import summary
 
 PANELS = {
-    "geometric mean": ("held-out squared error, relative to PCA's", min),
+    "median error": ("held-out squared error, relative to PCA's, median", min),
+    "geometric mean": ("held-out squared error, relative to PCA's, geometric mean", min),
     "gain": ("points of accuracy on codes, above PCA's codes", max),
 }
 
@@ -43,8 +44,10 @@ def apart(heights, gap):
 if __name__ == "__main__":
     table = summary(pd.read_csv(sys.argv[1]))
     table = table[table.settings == table.settings.max()]
+    columns = sys.argv[3:] or ["geometric mean", "gain"]
     figure, panels = plt.subplots(1, 2, figsize=(14, 5.5), layout="constrained")
-    for axes, (column, (title, better)) in zip(panels, PANELS.items(), strict=True):
+    for axes, column in zip(panels, columns, strict=True):
+        title, better = PANELS[column]
         points = {
             name: (line["time"], line[column])
             for name, line in table.dropna(subset=[column]).iterrows()
