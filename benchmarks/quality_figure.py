@@ -17,8 +17,8 @@ import pandas as pd
 from quality import summary
 
 PANELS = {
-    "median error": ("held-out squared error, relative to PCA's, median", min),
-    "geometric mean": ("held-out squared error, relative to PCA's, geometric mean", min),
+    "median error": ("held-out squared error / PCA's, median", min),
+    "geometric mean": ("held-out squared error / PCA's, geometric mean", min),
     "gain": ("points of accuracy on codes, above PCA's codes", max),
 }
 
