@@ -94,10 +94,11 @@ def against(ratio, of_defaults):
 
     The settings of a data set are no independent evidence: data sets are drawn anew.
     """
-    logs = (np.log(ratio) - np.log(of_defaults)).groupby("data").agg(["sum", "size"])
-    sums, sizes = logs.to_numpy(float).T
+    logs = (np.log(ratio) - np.log(of_defaults)).groupby("data")
+    # Who reconstructs nothing has no ratio, and not one of 1.
+    sums, sizes = logs.sum(min_count=1).to_numpy(), logs.size().to_numpy()
     rng = np.random.default_rng(0)
-    drawn = rng.integers(len(logs), size=(2000, len(logs)))
+    drawn = rng.integers(len(sums), size=(2000, len(sums)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     return np.exp(sums.sum() / sizes.sum()), means.std()
 
