@@ -71,8 +71,9 @@ class AutoencoderTransformer(DeterministicAutoencoder):
 
     learning_rate : float or None, default=None
         Rate of the first step; it falls along half a cosine to zero at ``max_iter``.
-        None is 0.002 for an optimizer given by name, and for an instance the
-        instance's own rate or schedule, as it is.
+        None is 0.003 (0.002 where steps have no units, see Notes) for an optimizer
+        given by name, and for an instance the instance's own rate or schedule, as it
+        is.
 
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto" is the power of two nearest to ``n_samples / 40``, from
@@ -211,6 +212,13 @@ class AutoencoderTransformer(DeterministicAutoencoder):
     Rows and codes beyond the training data by more than these are wide are encoded and
     decoded by PCA as far as they lie beyond that, and far enough by PCA alone: a
     network knows nothing of what it has not seen.
+
+    Steps of training are measured in units that PCA knows: of weights that see inputs
+    by one over the inputs' deviations, of those of outputs by what PCA leaves. So a
+    feature that dominates hides nothing, down to a ten-millionth of the variance; where
+    PCA leaves less, it is kept. Steps have no units where there is more to do than
+    reconstruct (``corruption``, ``X_clean``, ``sparsity``, ``contraction``), nor in
+    networks of your own and in ``partial_fit``.
 
     The codes of a network are rotated to be uncorrelated on the training data, sorted
     by variance, and signed as scikit-learn signs PCA's.

@@ -128,11 +128,12 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
 
         program = recipe.program(spec)
         linear = None if axes is None else self._linear_start(axes, own, scaling)
-        baseline = program.initial_weights(linear, rng)
-        left = 1.0 if axes is None else axes.unexplained
+        units = recipe.units(spec, axes, scaling)
+        baseline = program.initial_weights(linear, units, rng)
         rows = data if X_clean is None else Pairs(shown, data)
-        task = recipe.task(program, rows, scaling, rng, left, self.early_stopping)
-        stages = recipe.stages(program, task)
+        stages = recipe.stages(
+            program, rows, scaling, rng, units, holds_out=self.early_stopping
+        )
 
         codec = functools.partial(NetworkCodec.plain, spec, scaling)
         most_epochs = sum(stage.schedule.max_iter for stage in stages)
@@ -140,7 +141,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             start = self._weights_to_continue(spec) or baseline
             result = train(program, start, stages, rng, listener)
 
-        if improves_on(program, baseline, result, task):
+        if improves_on(program, baseline, result, stages[0].task):
             # What was shown damage has seen beyond the data.
             within = None if recipe.objective.restores else axes
             self._keep_network(codec(result.weights), data, within)

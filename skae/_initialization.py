@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ._backend import keras
-from ._networks import LINEAR, Networks, build_networks
+from ._networks import LINEAR, Networks, Units, build_networks
 from ._networks._custom import GATE
 from ._networks._dense import CORRECTION, LOG_VARIANCE
 from ._pca import PrincipalAxes
-from ._scaling import on_grid
 from ._spec import NetworkSpec
 
 _LEAST_NOISE = 1e-6
@@ -108,6 +107,7 @@ def initial_weights(
     spec: NetworkSpec,
     networks: Networks,
     start: LinearStart | None,
+    units: Units,
     rng: np.random.RandomState,
 ) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
     """Return the weights of iteration 0.
@@ -124,6 +124,9 @@ def initial_weights(
         For the linear path. The layers added to it start at zero, so the whole network
         is what this says. None where there is no linear path.
 
+    units : Units
+        What the draws are measured by.
+
     rng : RandomState
         Source of every random number.
     """
@@ -134,17 +137,22 @@ def initial_weights(
     if start is not None:
         encoder = {LINEAR: start.encoder, LOG_VARIANCE: (0, start.code_log_variances)}
         decoder = {LINEAR: start.decoder, LOG_VARIANCE: (0, start.row_log_variance)}
+    of_encoder, of_decoder = networks.weight_units(units)
     return {
-        "encoder": _fill(networks.encoder, encoder, rng),
-        "decoder": _fill(networks.decoder, decoder, rng),
+        "encoder": _fill(networks.encoder, encoder, of_encoder, rng),
+        "decoder": _fill(networks.decoder, decoder, of_decoder, rng),
     }
 
 
-def _fill(model, given, rng) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    trainable = [
-        _draw(layer, variable, given.get(layer.name), rng)
+def _fill(model, given, units, rng) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    variables = (
+        (layer, variable)
         for layer in model.layers
         for variable in layer.trainable_variables
+    )
+    trainable = [
+        _draw(layer, variable, given.get(layer.name), unit, rng)
+        for (layer, variable), unit in zip(variables, units, strict=True)
     ]
     state = [
         _seed_or_value(layer, variable, rng)
@@ -154,18 +162,18 @@ def _fill(model, given, rng) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return trainable, state
 
 
-def _draw(layer, variable, given, rng) -> np.ndarray:
+def _draw(layer, variable, given, unit, rng) -> np.ndarray:
     if isinstance(layer, keras.Model):
         return np.asarray(variable.value)
     if given is not None:
         value = given[0] if len(variable.shape) == 2 else given[1]
-        return on_grid(np.broadcast_to(value, variable.shape))
+        return np.broadcast_to(value, variable.shape).astype(np.float32)
     if layer.name in (CORRECTION, GATE) or len(variable.shape) == 1:
         return np.zeros(variable.shape, np.float32)
     # Glorot & Bengio (2010), Keras' default for dense and convolutional layers.
     *window, inputs, outputs = variable.shape
     limit = np.sqrt(6 / (math.prod(window) * (inputs + outputs)))
-    return rng.uniform(-limit, limit, size=variable.shape).astype(np.float32)
+    return unit * rng.uniform(-limit, limit, size=variable.shape).astype(np.float32)
 
 
 def _seed_or_value(layer, variable, rng) -> np.ndarray:

@@ -51,6 +51,12 @@ class Strengths(NamedTuple):
     decoder : float
         Share of its gradient that the decoder follows: 0 where the encoder trains
         alone.
+
+    left : float
+        What the root of the loss is measured by.
+
+    units : list of ndarray or None
+        What each weight is measured by, to be broadcast; None for one.
     """
 
     alpha: Any
@@ -63,6 +69,8 @@ class Strengths(NamedTuple):
     beta: Any = 1.0
     contraction: Any = 0.0
     decoder: Any = 1.0
+    left: Any = 1.0
+    units: Any = None
 
 
 def _gaussian(rows, noise, strengths, image_shape):
@@ -180,6 +188,12 @@ class Objective:
     def restores(self) -> bool:
         """Whether the network sees something else than it should return."""
         return self.paired or self.corruption is not None
+
+    @property
+    def only_reconstructs(self) -> bool:
+        """Whether all that counts is how near a row its own reconstruction is."""
+        penalised = self.sparsifies or self.contracts
+        return not self.restores and not penalised and self.likelihood is None
 
     @property
     def is_squared_error(self) -> bool:

@@ -110,6 +110,11 @@ class NetworkSpec:
         return self.encoder is not None or self.decoder is not None
 
     @property
+    def is_dense(self) -> bool:
+        """Whether all layers are skae's own and see rows and codes as plain vectors."""
+        return not self.is_custom and not self.convolutions
+
+    @property
     def is_linear(self) -> bool:
         """Whether the linear path is all there is."""
         layers = self.convolutions or self.hidden_layer_sizes

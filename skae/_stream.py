@@ -65,15 +65,17 @@ class Stream:
     ) -> Stream:
         """Stand before the first batch."""
         from ._initialization import LinearStart
+        from ._networks import Units
 
         program = recipe.program(spec)
         start = LinearStart.pca(axes) if axes is not None else None
-        state = program.initial_state(program.initial_weights(start, rng))
+        state = program.initial_state(program.initial_weights(start, Units(1.0), rng))
         pca = IncrementalPCA(spec.n_components) if spec.starts_at_pca else None
         return cls(spec, scaling, pca, state, rng)
 
     def after(self, X, recipe: Recipe) -> Stream:
         """Return the stream after one pass over a batch."""
+        from ._networks import Units
         from ._training import train_once
 
         rng, pca = copy.deepcopy((self.rng, self.pca))
@@ -85,8 +87,9 @@ class Stream:
             return replace(self, pca=pca)
         program = recipe.program(self.spec)
         left = 1.0 if pca is None else replace(self, pca=pca).axes.unexplained
-        task = recipe.task(program, X, self.scaling, rng, left, holds_out=False)
-        state, loss = train_once(program, self.state, task, recipe.learning_rate, rng)
+        units = Units(left)
+        task = recipe.task(program, X, self.scaling, rng, units, holds_out=False)
+        state, loss = train_once(program, self.state, task, recipe.rate(units), rng)
         if not np.isfinite(loss):
             state = self.state
         losses = (*self.losses, loss)

@@ -110,7 +110,7 @@ def test_a_layer_that_saturates_hides_nothing(
     saturated = small_network(
         skip_connections=skip_connections,
         activation=activation,
-        max_iter=2,
+        max_iter=10,
         early_stopping=False,
     ).fit(digits)
     rows = digits[:n_rows].copy()

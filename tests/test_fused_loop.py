@@ -6,6 +6,7 @@ import pytest
 
 from skae import AutoencoderTransformer
 from skae._backend import keras
+from skae._networks import Units
 from skae._objective import Objective, Strengths
 from skae._scaling import Scaling, on_grid
 from skae._spec import NetworkSpec
@@ -182,7 +183,7 @@ def test_fused_loop_equals_keras_called_batch_by_batch(dropout, encoder, n_rows)
     program = training_program(
         spec, Objective.of("mean_squared_error", None), OptimizerSpec.of("adam")[0]
     )
-    start = program.initial_weights(None, np.random.RandomState(0))
+    start = program.initial_weights(None, Units(1.0), np.random.RandomState(0))
     split = Split([np.arange(n_rows)], [np.arange(0)])
     task = task_of(program, rows, split, 32, 0.0)
     result = train(program, start, [Stage(task, SCHEDULE)], np.random.RandomState(2))

@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
 from skae._codecs import NetworkCodec
+from skae._networks import Units
 from skae._scaling import Scaling
 from skae._spec import NetworkSpec
 from skae._training import Recipe, train_once
@@ -62,8 +63,9 @@ def test_decoder_is_at_rest(optimizer, digits):
     recipe = Recipe.of(AutoencoderTransformer(optimizer=optimizer).get_params())
     program, rng = recipe.program(spec), np.random.RandomState(0)
     few, own = digits[:200], Scaling.fit(digits[:200])
-    task = recipe.task(program, few, own, rng, 1.0, holds_out=False).for_encoder()
-    weights = program.initial_weights(None, rng)
+    task = recipe.task(program, few, own, rng, Units(1.0), holds_out=False)
+    task = task.for_encoder()
+    weights = program.initial_weights(None, Units(1.0), rng)
     state = program.initial_state(weights)
     (after, _), _ = train_once(program, state, task, 0.01, rng)
     for one, other in zip(weights["decoder"][0], after["decoder"][0], strict=True):
@@ -84,7 +86,9 @@ def test_held_out_rows_gain(digits, monkeypatch):
     by_pca = np.square(rest - pca.inverse_transform(pca.transform(rest))).sum()
     assert with_encoder_alone < 0.95 * by_pca
     stages = Recipe.stages
-    monkeypatch.setattr(Recipe, "stages", lambda *args: stages(*args)[:1])
+    monkeypatch.setattr(
+        Recipe, "stages", lambda *args, **more: stages(*args, **more)[:1]
+    )
     assert with_encoder_alone < 0.95 * error()
 
 

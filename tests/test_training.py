@@ -160,7 +160,7 @@ def test_optimizer_instances_keep_their_rate_and_state(digits):
     np.testing.assert_allclose(curve, curve[0], rtol=1e-3)
     # A rate given beside the instance counts.
     moved = still.set_params(learning_rate=5e-3).fit(digits).loss_curve_
-    assert moved[-1] < 0.9 * moved[0]
+    assert moved[-1] < 0.95 * moved[0]
 
 
 def test_optimizer_with_a_schedule(digits):

@@ -9,10 +9,12 @@ from ._export import (
     export_encoder,
 )
 from ._identifiers import check_identifiers
+from ._units import Units
 
 __all__ = [
     "LINEAR",
     "Networks",
+    "Units",
     "affine_decoder",
     "affine_encoder",
     "build_networks",

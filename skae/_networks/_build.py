@@ -16,6 +16,7 @@ from ._convolutional import (
 )
 from ._custom import build_custom_decoder, build_custom_encoder, seeded_keras
 from ._dense import LINEAR, LOG_VARIANCE, build_dense_decoder, build_dense_encoder
+from ._units import Units, weight_units
 
 Variables = tuple[list, list]
 """Trainable and non-trainable values of one network, in Keras' order."""
@@ -80,6 +81,17 @@ class Networks:
         pulls towards PCA, never away from it.
         """
         return _penalised(self.encoder) + _penalised(self.decoder)
+
+    def weight_units(self, units: Units) -> tuple[list, list]:
+        """Return what each weight of the encoder and of the decoder is measured by.
+
+        That is one unless ``units`` says more, which it may of dense networks.
+        """
+        sees_all = self.spec.skip_connections == "dense"
+        return (
+            weight_units(self.encoder, units.rows, units.left, sees_all),
+            weight_units(self.decoder, units.codes, units.left, sees_all),
+        )
 
 
 def build_networks(

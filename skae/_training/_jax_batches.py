@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._objective import Strengths
 from ._feed import Block
 from ._jax_exact import exact
 
@@ -15,7 +16,7 @@ from ._jax_exact import exact
 class Steps(Protocol):
     """What is done to a batch, as pure functions."""
 
-    def begin(self, state):
+    def begin(self, state, strengths: Strengths):
         """Return what training carries from batch to batch."""
 
     def train_batch(self, block: Block, number, carry, *arrays):
@@ -42,11 +43,11 @@ class Fused:
         self.train = jax.jit(self._train)
         self.judge = exact(self._judge)
 
-    def _train(self, block: Block, state, *arrays):
+    def _train(self, block: Block, state, rates, seed, strengths: Strengths):
         def body(number, carry):
-            return self._steps.train_batch(block, number, carry, *arrays)
+            return self._steps.train_batch(block, number, carry, rates, seed, strengths)
 
-        carry = self._steps.begin(state)
+        carry = self._steps.begin(state, strengths)
         carry = jax.lax.fori_loop(0, _n_batches(block), body, carry)
         return self._steps.end(carry)
 
@@ -70,11 +71,11 @@ class OneByOne:
         self._train_batch = jax.jit(steps.train_batch)
         self._judge_batch = exact(steps.judge_batch)
 
-    def train(self, block: Block, state, *arrays):
+    def train(self, block: Block, state, rates, seed, strengths: Strengths):
         """Return the state and the summed loss after all batches."""
-        carry = self._steps.begin(state)
+        carry = self._steps.begin(state, strengths)
         for number in range(_n_batches(block)):
-            carry = self._train_batch(block, number, carry, *arrays)
+            carry = self._train_batch(block, number, carry, rates, seed, strengths)
         return self._steps.end(carry)
 
     def judge(self, block: Block, *arrays):

@@ -64,7 +64,7 @@ class Optimizer:
     def pack(self, arrays: list) -> list:
         """Return the arrays as the optimizer is shown them."""
         return [
-            jnp.concatenate([jnp.ravel(arrays[number]) for number in group])
+            jnp.concatenate([self._vector(arrays[number], number) for number in group])
             if len(group) > 1
             else arrays[group[0]]
             for group in self._groups
@@ -79,12 +79,29 @@ class Optimizer:
                 arrays[number] = part.reshape(self._shapes[number])
         return [arrays[number] for number in range(len(arrays))]
 
-    def step(self, state: list, gradients: list, weights: list, loss, rate, alpha):
+    def step(
+        self,
+        state: list,
+        gradients: list,
+        weights: list,
+        loss,
+        rate,
+        alpha,
+        units: list | None = None,
+    ):
         r"""Return the weights and the optimizer's state after a step.
 
-        To the gradients of the loss, packed as the weights are, comes that of the
-        penalty :math:`\frac{\alpha}{2} \sum_l \lVert W_l \rVert^2`.
+        To the gradients of the loss, packed as the weights and their units are, comes
+        that of the penalty :math:`\frac{\alpha}{2} \sum_l \lVert W_l \rVert^2`. The
+        optimizer sees the weights as multiples of their units.
         """
+        if units:
+            weights = [
+                weight / unit for weight, unit in zip(weights, units, strict=True)
+            ]
+            gradients = [
+                gradient * unit for gradient, unit in zip(gradients, units, strict=True)
+            ]
         gradients = [
             gradient + alpha * weight if self._penalised[group[0]] else gradient
             for gradient, weight, group in zip(
@@ -99,7 +116,15 @@ class Optimizer:
         if slot is not None:
             state = list(state)
             state[slot] = rate
-        return self._optimizer.stateless_apply(state, gradients, weights)
+        weights, state = self._optimizer.stateless_apply(state, gradients, weights)
+        if units:
+            weights = [
+                weight * unit for weight, unit in zip(weights, units, strict=True)
+            ]
+        return weights, state
+
+    def _vector(self, array, number: int):
+        return jnp.ravel(jnp.broadcast_to(array, self._shapes[number]))
 
     def _initial_state(self, variables: list) -> list[np.ndarray]:
         values: list[Any] = []

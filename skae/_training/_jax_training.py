@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._initialization import LinearStart, initial_weights
-from .._networks import Networks
+from .._networks import Networks, Units
 from .._objective import NUDGE, Objective, Strengths, stretch
 from .._spec import NetworkSpec
 from ._feed import Block
@@ -51,10 +51,15 @@ class TrainingProgram:
         return jax.device_put(rows)
 
     def initial_weights(
-        self, start: LinearStart | None, rng: np.random.RandomState
+        self, start: LinearStart | None, units: Units, rng: np.random.RandomState
     ) -> dict:
         """Return the weights of iteration 0."""
-        return initial_weights(self._spec, self.networks, start, rng)
+        return initial_weights(self._spec, self.networks, start, units, rng)
+
+    def weight_units(self, units: Units) -> list:
+        """Return what training measures each weight by."""
+        of_encoder, of_decoder = self.networks.weight_units(units)
+        return [*of_encoder, *of_decoder]
 
     def initial_state(self, weights: dict) -> tuple[dict, list]:
         """Return the weights and a fresh optimizer's state."""
@@ -107,7 +112,7 @@ class TrainingProgram:
         """Return the arrays as NumPy's."""
         return jax.tree.map(np.asarray, arrays)
 
-    def begin(self, state):
+    def begin(self, state, strengths: Strengths):
         """Return what training carries from batch to batch."""
         weights, optimizer_state = state
         (encoder, encoder_state), (decoder, decoder_state) = (
@@ -115,18 +120,20 @@ class TrainingProgram:
             weights["decoder"],
         )
         packed = self._optimizer.pack([*encoder, *decoder])
-        return packed, (encoder_state, decoder_state), optimizer_state, jnp.float32(0)
+        units = strengths.units and self._optimizer.pack(strengths.units)
+        states = encoder_state, decoder_state
+        return packed, units, states, optimizer_state, jnp.float32(0)
 
     def end(self, carry):
         """Return state and loss from what training carried."""
-        packed, states, optimizer_state, loss = carry
+        packed, _, states, optimizer_state, loss = carry
         encoder, decoder = self._parted(self._optimizer.unpack(packed))
         weights = {"encoder": (encoder, states[0]), "decoder": (decoder, states[1])}
         return (weights, optimizer_state), loss
 
     def train_batch(self, block: Block, number, carry, rates, seed, strengths):
         """Return what is carried after a step."""
-        packed, states, optimizer_state, total = carry
+        packed, units, states, optimizer_state, total = carry
         rows = block.rows[block.order[number]]
         weight = _weight(block, number)
         key = jax.random.fold_in(_key(seed), block.first + number)
@@ -137,7 +144,7 @@ class TrainingProgram:
                 variables, rows, key, strengths, training=True
             )
             mean = jnp.sum(losses * weight) / jnp.sum(weight)
-            return mean + sum(extra), (mean, new_states)
+            return (mean + sum(extra)) / strengths.left**2, (mean, new_states)
 
         trainable = self._optimizer.unpack(packed)
         gradients, (mean, states) = jax.grad(loss, has_aux=True)(trainable)
@@ -145,9 +152,15 @@ class TrainingProgram:
         of_decoder = [strengths.decoder * gradient for gradient in of_decoder]
         gradients = self._optimizer.pack([*of_encoder, *of_decoder])
         packed, optimizer_state = self._optimizer.step(
-            optimizer_state, gradients, packed, mean, rates[number], strengths.alpha
+            optimizer_state,
+            gradients,
+            packed,
+            mean,
+            rates[number],
+            strengths.alpha,
+            units,
         )
-        return packed, states, optimizer_state, total + mean * weight.sum()
+        return packed, units, states, optimizer_state, total + mean * weight.sum()
 
     def judge_batch(self, block: Block, number, losses, weights, strengths):
         """Return the losses with those of a batch among them."""

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from .._chunks import chunks, dense
+from .._networks import Units
 from .._objective import Objective, Strengths
+from .._pca import PrincipalAxes
 from .._scaling import Scaling
 from .._spec import NetworkSpec
 from ._feed import feed
@@ -19,8 +21,15 @@ from ._schedule import Schedule
 from ._split import Split
 from ._task import Stage, Task
 
-_LEARNING_RATE = 0.002
+_RATE = 0.002
 """Peak rate of an optimizer given by name."""
+
+_RATE_IN_UNITS = 0.003
+"""The same where weights are measured in units."""
+
+
+_EXACT = 1e-7
+"""Share of the variance that float32 on a grid of 2^-16 does not tell from none."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,8 @@ class Recipe:
     optimizer : OptimizerSpec
         How.
 
-    learning_rate : float
-        Rate of the first step.
+    learning_rate : float or None
+        Rate of the first step; None for what suits an optimizer given by name.
 
     decays : bool
         Whether the rate falls along a cosine; an instance's own rate stays as it is.
@@ -48,7 +57,7 @@ class Recipe:
     parameters: dict[str, Any]
     objective: Objective
     optimizer: OptimizerSpec
-    learning_rate: float
+    learning_rate: float | None
     decays: bool
 
     @classmethod
@@ -56,9 +65,7 @@ class Recipe:
         """Read the parameters of an estimator, which may be shown damaged rows."""
         identifier, rate = parameters["optimizer"], parameters["learning_rate"]
         optimizer, own_rate = OptimizerSpec.of(identifier)
-        if rate is None and isinstance(identifier, str):
-            rate = _LEARNING_RATE
-        decays = rate is not None
+        decays = rate is not None or isinstance(identifier, str)
         if decays:
             optimizer = optimizer.with_constant_rate()
         if "likelihood" in parameters:
@@ -71,10 +78,31 @@ class Recipe:
             parameters,
             objective,
             optimizer,
-            # An optimizer with a schedule of its own ignores the rate it is handed.
-            rate or own_rate or 0.0,
+            rate or own_rate,
             decays,
         )
+
+    def rate(self, units: Units) -> float:
+        """Return the rate of the first step."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        # An optimizer with a schedule of its own ignores what it is handed.
+        return _RATE if units.rows is None else _RATE_IN_UNITS
+
+    def units(
+        self, spec: NetworkSpec, axes: PrincipalAxes | None, scaling: Scaling
+    ) -> Units:
+        """Return what to measure a network's weights by.
+
+        That is one where there is more to do than lower PCA's error, which then does
+        not say how much there is to gain.
+        """
+        if axes is None:
+            return Units(1.0)
+        if not (spec.is_dense and self.objective.only_reconstructs):
+            return Units(axes.unexplained)
+        variances = axes.explained_variance / scaling.scale**2
+        return Units.of(axes.components, variances, axes.unexplained)
 
     def task(
         self,
@@ -82,22 +110,22 @@ class Recipe:
         X,
         scaling: Scaling,
         rng: np.random.RandomState,
-        unexplained: float,
+        units: Units,
         holds_out: bool,
     ) -> Task:
         """Split the rows and make them ready for the device.
 
-        The weight penalty is relative to the share of the variance that PCA leaves
-        ``unexplained``: a penalty on the scale of the whole variance would drown what
-        there is to gain where PCA leaves little.
+        The weight penalty is relative to the share of the variance that PCA leaves: a
+        penalty on the scale of the whole variance would drown what there is to gain
+        where PCA leaves little.
         """
         fraction = self.parameters["validation_fraction"] if holds_out else 0.0
         split = Split.draw(X.shape[0], fraction, rng)
         batch_size = self._batch_size(X.shape[0])
-        units = scaling.paired() if self.objective.paired else scaling
-        low, high = self._extremes(X, units)
+        seen = scaling.paired() if self.objective.paired else scaling
+        low, high = self._extremes(X, seen)
         strengths = Strengths(
-            np.float32(self.parameters["alpha"] * unexplained),
+            np.float32(self.parameters["alpha"] * units.unexplained / units.left**2),
             np.float32(self.parameters.get("sparsity", 0.0)),
             np.float32(self.parameters.get("corruption_level", 0.0)),
             scaling.apply(np.zeros_like(scaling.mean)),
@@ -107,8 +135,11 @@ class Recipe:
             np.float32(self.parameters.get("beta", 1.0)),
             np.float32(self.parameters.get("contraction", 0.0)),
             np.float32(1),
+            np.float32(units.left),
+            # Arguments of one have to be multiplied by all the same.
+            None if units.rows is None else program.weight_units(units),
         )
-        rows = feed(X, units, batch_size, split.n_models, program.place)
+        rows = feed(X, seen, batch_size, split.n_models, program.place)
         return Task(rows, split, strengths, batch_size)
 
     def _extremes(self, X, scaling: Scaling) -> tuple[np.float32, np.float32]:
@@ -137,7 +168,15 @@ class Recipe:
         penalised = self.objective.sparsifies or self.objective.contracts
         return self.objective.is_squared_error and not penalised
 
-    def stages(self, program: TrainingProgram, task: Task) -> list[Stage]:
+    def stages(
+        self,
+        program: TrainingProgram,
+        X,
+        scaling: Scaling,
+        rng: np.random.RandomState,
+        units: Units,
+        holds_out: bool,
+    ) -> list[Stage]:
         """Return what to train: the network, then where rows are few its encoder.
 
         Few rows teach a decoder more than an encoder. But once the decoder is given,
@@ -145,7 +184,8 @@ class Recipe:
         seen. Not where it is to see through damage, nor with batch statistics, which
         would be those of such rows.
         """
-        schedule = self._schedule(program.networks.spec, task)
+        task = self.task(program, X, scaling, rng, units, holds_out)
+        schedule = self._schedule(program.networks.spec, task, units)
         stages = [Stage(task, schedule)]
         projects = not self.objective.restores and self.objective.likelihood is None
         few = task.split.n_models > 1
@@ -153,20 +193,22 @@ class Recipe:
             stages.append(Stage(task.for_encoder(), schedule.for_encoder()))
         return stages
 
-    def _schedule(self, spec: NetworkSpec, task: Task) -> Schedule:
+    def _schedule(self, spec: NetworkSpec, task: Task, units: Units) -> Schedule:
         """Return how long to train: not at all where PCA cannot be improved on.
 
-        Nor on a sample with too few rows to tell progress from luck.
+        Nor on a sample with too few rows to tell progress from luck, nor where what PCA
+        leaves is not much more than rounding.
         """
         undecidable = (
             spec.starts_at_pca
             and self.parameters["early_stopping"]
             and not task.split.judges
         )
-        hopeless = undecidable or self.is_solved_by_pca(spec)
+        exact = self.objective.only_reconstructs and units.unexplained < _EXACT
+        hopeless = undecidable or exact or self.is_solved_by_pca(spec)
         return Schedule(
             0 if hopeless else self.parameters["max_iter"],
-            self.learning_rate,
+            self.rate(units),
             self.decays,
             self.parameters["tol"],
             self.parameters["n_iter_no_change"],

