@@ -133,4 +133,6 @@ if __name__ == "__main__":
         "all": line(study),
     }
     print(markdown(pd.DataFrame(lines).T))
-    print(markdown(study[study.ratio > 1.003].set_index("data")[["k", "ratio"]]))
+    worse = study[study.ratio > 1.01]
+    if len(worse):
+        print("\nabove 1.01\n\n" + markdown(worse.set_index("data")[["k", "ratio"]]))
