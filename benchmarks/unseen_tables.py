@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from quality import CLASSIFIERS, markdown, measure
+from quality import markdown, measure, summary
 
 MOST_ROWS, MOST_FEATURES = 16000, 150
 FEWEST_ROWS, FEWEST_FEATURES, FEWEST_IN_CLASS = 100, 4, 8
@@ -81,17 +81,10 @@ def are_classes(y):
     return len(sizes) > 1 and sizes.min() >= FEWEST_IN_CLASS
 
 
-def line(study):
-    """Return a line of figures."""
-    kept = (study.ratio - 1).abs() < 1e-6
-    return {
-        "median error": study.ratio.median(),
-        "geometric mean": np.exp(np.log(study.ratio).mean()),
-        "largest": study.ratio.max(),
-        "PCA kept": kept.mean(),
-        "gain": study[list(CLASSIFIERS)].mean(axis=1).mean(),
-        "settings": len(study),
-    }
+def line(title, study):
+    """Return the study's summary, and how often PCA was kept."""
+    kept = ((study.ratio - 1).abs() < 1e-6).mean()
+    return summary(study).set_axis([title]).assign(**{"PCA kept": kept})
 
 
 if __name__ == "__main__":
@@ -125,14 +118,23 @@ if __name__ == "__main__":
         if options.save:
             study.to_csv(options.save, index=False)
     raw, few = ~study.standardised, study.rows < 1000
-    lines = {
-        "raw, fewer than 1000 rows": line(study[raw & few]),
-        "raw, more": line(study[raw & ~few]),
-        "standardised, fewer than 1000 rows": line(study[~raw & few]),
-        "standardised, more": line(study[~raw & ~few]),
-        "all": line(study),
+    parts = {
+        "raw, fewer than 1000 rows": study[raw & few],
+        "raw, more": study[raw & ~few],
+        "standardised, fewer than 1000 rows": study[~raw & few],
+        "standardised, more": study[~raw & ~few],
+        "all": study,
     }
-    print(markdown(pd.DataFrame(lines).T))
+    lines = [line(title, part) for title, part in parts.items() if len(part)]
+    columns = (
+        "median error",
+        "geometric mean",
+        "largest",
+        "PCA kept",
+        "gain",
+        "settings",
+    )
+    print(markdown(pd.concat(lines)[list(columns)]))
     worse = study[study.ratio > 1.01]
     if len(worse):
         print("\nabove 1.01\n\n" + markdown(worse.set_index("data")[["k", "ratio"]]))

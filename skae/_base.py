@@ -131,9 +131,8 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         units = recipe.units(spec, axes, scaling)
         baseline = program.initial_weights(linear, units, rng)
         rows = data if X_clean is None else Pairs(shown, data)
-        stages = recipe.stages(
-            program, rows, scaling, rng, units, holds_out=self.early_stopping
-        )
+        task = recipe.task(program, rows, scaling, rng, units, self.early_stopping)
+        stages = recipe.stages(program, task, units)
 
         codec = functools.partial(NetworkCodec.plain, spec, scaling)
         most_epochs = sum(stage.schedule.max_iter for stage in stages)
@@ -141,7 +140,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             start = self._weights_to_continue(spec) or baseline
             result = train(program, start, stages, rng, listener)
 
-        if improves_on(program, baseline, result, stages[0].task):
+        if improves_on(program, baseline, result, task):
             # What was shown damage has seen beyond the data.
             within = None if recipe.objective.restores else axes
             self._keep_network(codec(result.weights), data, within)

@@ -27,7 +27,6 @@ _RATE = 0.002
 _RATE_IN_UNITS = 0.003
 """The same where weights are measured in units."""
 
-
 _EXACT = 1e-7
 """Share of the variance that float32 on a grid of 2^-16 does not tell from none."""
 
@@ -136,7 +135,7 @@ class Recipe:
             np.float32(self.parameters.get("contraction", 0.0)),
             np.float32(1),
             np.float32(units.left),
-            # Arguments of one have to be multiplied by all the same.
+            # Ones would be multiplied by all the same.
             None if units.rows is None else program.weight_units(units),
         )
         rows = feed(X, seen, batch_size, split.n_models, program.place)
@@ -165,18 +164,9 @@ class Recipe:
             return False
         if spec.likelihood is not None:
             return spec.likelihood == "gaussian" and self.parameters["beta"] == 1
-        penalised = self.objective.sparsifies or self.objective.contracts
-        return self.objective.is_squared_error and not penalised
+        return self.objective.is_squared_error and self.objective.only_reconstructs
 
-    def stages(
-        self,
-        program: TrainingProgram,
-        X,
-        scaling: Scaling,
-        rng: np.random.RandomState,
-        units: Units,
-        holds_out: bool,
-    ) -> list[Stage]:
+    def stages(self, program: TrainingProgram, task: Task, units: Units) -> list[Stage]:
         """Return what to train: the network, then where rows are few its encoder.
 
         Few rows teach a decoder more than an encoder. But once the decoder is given,
@@ -184,7 +174,6 @@ class Recipe:
         seen. Not where it is to see through damage, nor with batch statistics, which
         would be those of such rows.
         """
-        task = self.task(program, X, scaling, rng, units, holds_out)
         schedule = self._schedule(program.networks.spec, task, units)
         stages = [Stage(task, schedule)]
         projects = not self.objective.restores and self.objective.likelihood is None
