@@ -7,10 +7,12 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
 from skae import AutoencoderTransformer
-from skae._backend import keras
 from skae._networks import Units, build_networks
+from skae._objective import Objective, Strengths
+from skae._scaling import Scaling
 from skae._spec import NetworkSpec
-from skae._training._jax_optimizer import Optimizer
+from skae._training import training_program
+from skae._training._feed import Resident
 from skae._training._optimizer import OptimizerSpec
 
 
@@ -33,38 +35,64 @@ def test_a_feature_that_dominates_hides_nothing(n_components):
     assert relative_error(model, test, train) < 0.6
 
 
-@pytest.mark.parametrize("identifier", ["adam", "sgd", "adamw", "lion", "muon"])
-@pytest.mark.parametrize("may_pack", [True, False])
-def test_step_in_units_is_a_step_of_weights_in_these_units(identifier, may_pack):
-    spec, _ = OptimizerSpec.of(identifier)
+UNITS = Units(0.1, np.float32([1, 2, 0.5, 8]), np.float32([4, 1]), np.float32(0.25))
+RATE = np.float32(2**-10)
+
+
+def first_step(identifier, units=None, alpha=0.0):
+    """Return a program, its weights, and how far the first batch moves them."""
+    spec = NetworkSpec(4, 2, (6, 5), "tanh", 0.0, "linear")
+    program = training_program(
+        spec,
+        Objective.of("mean_squared_error", None),
+        OptimizerSpec.of(identifier)[0],
+    )
     rng = np.random.default_rng(0)
-    variables = [keras.Variable(np.zeros(shape)) for shape in ((4, 3), (3,))]
-    optimizer = Optimizer(spec, variables, [True, False], may_pack)
-    weights, gradients = (
-        [np.float32(rng.normal(size=v.shape)) for v in variables] for _ in range(2)
+    encoder, decoder = (
+        [np.float32(rng.normal(size=v.shape)) for v in model.trainable_variables]
+        for model in (program.networks.encoder, program.networks.decoder)
     )
-    units = [np.float32([[8], [1], [0.25], [2]]), np.float32(0.5)]
-
-    def stepped(weights, gradients, units=None):
-        found, _ = optimizer.step(
-            optimizer.initial_state,
-            optimizer.pack(gradients),
-            optimizer.pack(weights),
-            0.0,
-            0.01,
-            np.float32(0.1),
-            units and optimizer.pack(units),
+    rows = np.float32(rng.normal(size=(32, 4)))
+    feed = Resident.of(rows, Scaling(np.zeros(4), 1.0), 32, program.place)
+    (block,) = feed.in_order(np.arange(32))
+    strengths = Strengths(
+        *np.float32([alpha, 0, 0]), np.zeros(4, np.float32), 1.0, 0.0, 0.0
+    )
+    if units is not None:
+        strengths = strengths._replace(
+            left=units.left, units=program.weight_units(units)
         )
-        return optimizer.unpack(found)
+    state = program.initial_state({"encoder": (encoder, []), "decoder": (decoder, [])})
+    (after, _), _ = program.train(state, block, RATE[None], np.uint32(0), strengths)
+    after = [*after["encoder"][0], *after["decoder"][0]]
+    weights = encoder + decoder
+    steps = [new - old for new, old in zip(after, weights, strict=True)]
+    return program, weights, steps
 
-    measured = stepped(
-        [weight / unit for weight, unit in zip(weights, units, strict=True)],
-        [gradient * unit for gradient, unit in zip(gradients, units, strict=True)],
-    )
-    for found, expected, unit in zip(
-        stepped(weights, gradients, units), measured, units, strict=True
+
+def test_gradient_descent_in_units_is_by_their_squares():
+    # With w = u v the gradient for v is u times that for w, and a step of v moves w by
+    # u times its length. The penalty shrinks v as it does w.
+    alpha = 0.5
+    program, weights, steps = first_step("sgd", UNITS, alpha)
+    _, _, plain = first_step("sgd")
+    for weight, found, step, unit, shrinks in zip(
+        weights,
+        steps,
+        plain,
+        program.weight_units(UNITS),
+        program.networks.penalised,
+        strict=True,
     ):
-        np.testing.assert_array_equal(found, expected * unit)
+        expected = unit**2 * step / UNITS.left**2 - RATE * alpha * shrinks * weight
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-6)
+
+
+def test_first_step_of_adam_is_as_long_as_the_unit():
+    program, _, steps = first_step("adam", UNITS)
+    for found, unit in zip(steps, program.weight_units(UNITS), strict=True):
+        expected = np.broadcast_to(RATE * unit, found.shape)
+        np.testing.assert_allclose(np.abs(found), expected, rtol=1e-2)
 
 
 @pytest.mark.parametrize("skip_connections", ["linear", "dense"])

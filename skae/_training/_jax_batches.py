@@ -22,7 +22,7 @@ class Steps(Protocol):
     def train_batch(self, block: Block, number, carry, *arrays):
         """Return what is carried after a step."""
 
-    def end(self, carry):
+    def end(self, carry, strengths: Strengths):
         """Return state and loss from what training carried."""
 
     def judge_batch(self, block: Block, number, losses, *arrays):
@@ -49,7 +49,7 @@ class Fused:
 
         carry = self._steps.begin(state, strengths)
         carry = jax.lax.fori_loop(0, _n_batches(block), body, carry)
-        return self._steps.end(carry)
+        return self._steps.end(carry, strengths)
 
     def _judge(self, block: Block, *arrays):
         def body(number, losses):
@@ -76,7 +76,7 @@ class OneByOne:
         carry = self._steps.begin(state, strengths)
         for number in range(_n_batches(block)):
             carry = self._train_batch(block, number, carry, rates, seed, strengths)
-        return self._steps.end(carry)
+        return self._steps.end(carry, strengths)
 
     def judge(self, block: Block, *arrays):
         """Return the losses of the rows."""

@@ -64,7 +64,7 @@ class Optimizer:
     def pack(self, arrays: list) -> list:
         """Return the arrays as the optimizer is shown them."""
         return [
-            jnp.concatenate([self._vector(arrays[number], number) for number in group])
+            jnp.concatenate([jnp.ravel(arrays[number]) for number in group])
             if len(group) > 1
             else arrays[group[0]]
             for group in self._groups
@@ -79,29 +79,12 @@ class Optimizer:
                 arrays[number] = part.reshape(self._shapes[number])
         return [arrays[number] for number in range(len(arrays))]
 
-    def step(
-        self,
-        state: list,
-        gradients: list,
-        weights: list,
-        loss,
-        rate,
-        alpha,
-        units: list | None = None,
-    ):
+    def step(self, state: list, gradients: list, weights: list, loss, rate, alpha):
         r"""Return the weights and the optimizer's state after a step.
 
-        To the gradients of the loss, packed as the weights and their units are, comes
-        that of the penalty :math:`\frac{\alpha}{2} \sum_l \lVert W_l \rVert^2`. The
-        optimizer sees the weights as multiples of their units.
+        To the gradients of the loss, packed as the weights are, comes that of the
+        penalty :math:`\frac{\alpha}{2} \sum_l \lVert W_l \rVert^2`.
         """
-        if units:
-            weights = [
-                weight / unit for weight, unit in zip(weights, units, strict=True)
-            ]
-            gradients = [
-                gradient * unit for gradient, unit in zip(gradients, units, strict=True)
-            ]
         gradients = [
             gradient + alpha * weight if self._penalised[group[0]] else gradient
             for gradient, weight, group in zip(
@@ -116,15 +99,7 @@ class Optimizer:
         if slot is not None:
             state = list(state)
             state[slot] = rate
-        weights, state = self._optimizer.stateless_apply(state, gradients, weights)
-        if units:
-            weights = [
-                weight * unit for weight, unit in zip(weights, units, strict=True)
-            ]
-        return weights, state
-
-    def _vector(self, array, number: int):
-        return jnp.ravel(jnp.broadcast_to(array, self._shapes[number]))
+        return self._optimizer.stateless_apply(state, gradients, weights)
 
     def _initial_state(self, variables: list) -> list[np.ndarray]:
         values: list[Any] = []

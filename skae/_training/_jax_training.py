@@ -119,27 +119,29 @@ class TrainingProgram:
             weights["encoder"],
             weights["decoder"],
         )
-        packed = self._optimizer.pack([*encoder, *decoder])
-        units = strengths.units and self._optimizer.pack(strengths.units)
+        in_units = _each(jnp.divide, [*encoder, *decoder], strengths.units)
+        packed = self._optimizer.pack(in_units)
         states = encoder_state, decoder_state
-        return packed, units, states, optimizer_state, jnp.float32(0)
+        return packed, states, optimizer_state, jnp.float32(0)
 
-    def end(self, carry):
+    def end(self, carry, strengths: Strengths):
         """Return state and loss from what training carried."""
-        packed, _, states, optimizer_state, loss = carry
-        encoder, decoder = self._parted(self._optimizer.unpack(packed))
+        packed, states, optimizer_state, loss = carry
+        in_units = self._optimizer.unpack(packed)
+        encoder, decoder = self._parted(_each(jnp.multiply, in_units, strengths.units))
         weights = {"encoder": (encoder, states[0]), "decoder": (decoder, states[1])}
         return (weights, optimizer_state), loss
 
     def train_batch(self, block: Block, number, carry, rates, seed, strengths):
         """Return what is carried after a step."""
-        packed, units, states, optimizer_state, total = carry
+        packed, states, optimizer_state, total = carry
         rows = block.rows[block.order[number]]
         weight = _weight(block, number)
         key = jax.random.fold_in(_key(seed), block.first + number)
 
         def loss(trainable):
-            variables = tuple(zip(self._parted(trainable), states, strict=True))
+            weights = self._parted(_each(jnp.multiply, trainable, strengths.units))
+            variables = tuple(zip(weights, states, strict=True))
             losses, new_states, extra = self._forward(
                 variables, rows, key, strengths, training=True
             )
@@ -158,9 +160,8 @@ class TrainingProgram:
             mean,
             rates[number],
             strengths.alpha,
-            units,
         )
-        return packed, units, states, optimizer_state, total + mean * weight.sum()
+        return packed, states, optimizer_state, total + mean * weight.sum()
 
     def judge_batch(self, block: Block, number, losses, weights, strengths):
         """Return the losses with those of a batch among them."""
@@ -201,6 +202,13 @@ class TrainingProgram:
             return encoded
         shape = (encoded.shape[0], self._spec.n_components)
         return self.objective.codes(encoded, jax.random.normal(key, shape))
+
+
+def _each(operation, weights: list, units: list | None) -> list:
+    """Return weights after an operation with the unit of each."""
+    if units is None:
+        return weights
+    return [operation(*pair) for pair in zip(weights, units, strict=True)]
 
 
 def _has_convolutions(networks: Networks) -> bool:
