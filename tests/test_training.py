@@ -71,7 +71,7 @@ def test_models_side_by_side_do_not_touch_each_other(digits):
 
 def test_progress_keeps_the_best_and_stops_without_improvement():
     schedule = Schedule(10, 0.1, False, tol=0.1, n_iter_no_change=2)
-    progress = Progress.start("start", 1.0, schedule)
+    progress = Progress.at("start", 1.0).in_stage(schedule)
     progress = progress.after("better", 0.8, 0.8, schedule)
     assert (progress.best, progress.stopped_by) == ("better", None)
     progress = progress.after("slightly better", 0.79, 0.79, schedule)
@@ -81,9 +81,24 @@ def test_progress_keeps_the_best_and_stops_without_improvement():
     assert progress.best_loss == 0.79
 
 
+def test_a_further_stage_goes_on_while_it_improves_on_itself():
+    schedule = Schedule(10, 0.1, False, tol=0.1, n_iter_no_change=2)
+    progress = Progress.at("start", 1.0).in_stage(schedule)
+    progress = progress.after("worse than the start", 1.2, 1.2, schedule)
+    progress = progress.after("worse still", 1.3, 1.3, schedule)
+    assert (progress.best, progress.best_loss) == ("start", 1.0)
+    progress = progress.in_stage(schedule)
+    assert progress.trained == "worse than the start"
+    for loss in (3.0, 2.5, 2.0, 1.5, 0.9):
+        progress = progress.after(loss, loss, loss, schedule)
+        assert progress.stopped_by is None
+    assert (progress.best, progress.best_loss) == (0.9, 0.9)
+
+
 @pytest.mark.parametrize("losses", [(np.nan, 0.5), (0.5, np.inf)])
 def test_progress_ends_where_the_loss_is_not_finite(losses):
-    progress = Progress.start("start", 1.0, SCHEDULE).after("lost", *losses, SCHEDULE)
+    start = Progress.at("start", 1.0).in_stage(SCHEDULE)
+    progress = start.after("lost", *losses, SCHEDULE)
     assert (progress.best, progress.stopped_by) == ("start", "divergence")
 
 

@@ -16,14 +16,21 @@ class Progress:
 
     Parameters
     ----------
-    best : object
-        What was there at the lowest monitored loss, iteration 0 included.
+    start : object
+        What there was at iteration 0.
 
-    best_loss : float
-        That loss.
+    start_loss : float
+        The monitored loss of that.
+
+    trained : object
+        What there was after the best epoch so far: where a further stage starts. One
+        that started at PCA, for want of a better epoch, would be done at once.
+
+    trained_loss : float
+        The monitored loss of that.
 
     to_beat : float
-        The last monitored loss that was a real improvement, by ``tol``.
+        The last monitored loss of the stage that was a real improvement, by ``tol``.
 
     patience : int
         Epochs left to improve on it.
@@ -32,21 +39,37 @@ class Progress:
         Why training has to stop.
     """
 
-    best: Any
-    best_loss: float
-    to_beat: float
-    patience: int
+    start: Any
+    start_loss: float
+    trained: Any
+    trained_loss: float = np.inf
+    to_beat: float = np.inf
+    patience: int = 0
     stopped_by: Literal["no_change", "divergence", "callback"] | None = None
 
     @classmethod
-    def start(cls, state: Any, loss: float, schedule: Schedule) -> Progress:
+    def at(cls, state: Any, loss: float) -> Progress:
         """Stand at iteration 0."""
-        return cls(state, loss, loss, schedule.n_iter_no_change)
+        return cls(state, loss, state)
 
-    def resumed(self, schedule: Schedule) -> Progress:
-        """Stand at the start of a further stage, with the best so far."""
+    @property
+    def best(self) -> Any:
+        """What there was at the lowest monitored loss, iteration 0 included."""
+        return self.trained if self.trained_loss < self.start_loss else self.start
+
+    @property
+    def best_loss(self) -> float:
+        """That loss."""
+        return min(self.trained_loss, self.start_loss)
+
+    def in_stage(self, schedule: Schedule) -> Progress:
+        """Stand at the start of a stage, which has to improve on its own losses.
+
+        The first steps of a fresh optimizer are long: what they undo takes epochs to
+        come back, and more to beat what there was before.
+        """
         patience = schedule.n_iter_no_change
-        return replace(self, to_beat=self.best_loss, patience=patience, stopped_by=None)
+        return replace(self, to_beat=np.inf, patience=patience, stopped_by=None)
 
     def after(
         self, state: Any, loss: float, monitored: float, schedule: Schedule
@@ -55,9 +78,9 @@ class Progress:
         if not np.isfinite([loss, monitored]).all():
             return replace(self, stopped_by="divergence")
         progress = self
-        if not monitored >= self.best_loss:
-            progress = replace(progress, best=state, best_loss=monitored)
-        if not monitored >= self.to_beat - schedule.tol * abs(self.to_beat):
+        if monitored < self.trained_loss:
+            progress = replace(progress, trained=state, trained_loss=monitored)
+        if self.to_beat - monitored > schedule.tol * abs(monitored):
             return replace(
                 progress, to_beat=monitored, patience=schedule.n_iter_no_change
             )

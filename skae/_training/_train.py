@@ -98,8 +98,8 @@ def train(
         Where to start; these are a candidate for the best.
 
     stages : list of Stage
-        What to do, one after the other, each from the best so far and with a fresh
-        optimizer. The same rows judge all.
+        What to do, one after the other, each from the best epoch so far and with a
+        fresh optimizer. The same rows judge all.
 
     rng : RandomState
         Shuffles the rows and seeds the noise.
@@ -117,13 +117,13 @@ def train(
         [task.row_losses(program, weights, rows) for rows in split.to_judge]
     )
     models = [weights] * split.n_models
-    progress = Progress.start((models, judgement), judgement.mean(), schedule)
+    progress = Progress.at((models, judgement), judgement.mean())
     losses: list[float] = []
     validation_losses: list[float] = []
     with side_by_side(split.n_models) as each:
         for task, schedule in stages:
-            progress = progress.resumed(schedule)
-            states = [program.initial_state(model) for model in progress.best[0]]
+            progress = progress.in_stage(schedule)
+            states = [program.initial_state(model) for model in progress.trained[0]]
             for epoch in range(schedule.max_iter):
                 rates = schedule.rates(epoch, task.n_batches)
                 states, loss, judgement = _epoch(
