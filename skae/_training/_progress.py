@@ -55,7 +55,7 @@ class Progress:
     @property
     def best(self) -> Any:
         """What there was at the lowest monitored loss, iteration 0 included."""
-        return self.trained if self.trained_loss < self.start_loss else self.start
+        return self.start if self.start_loss <= self.trained_loss else self.trained
 
     @property
     def best_loss(self) -> float:
