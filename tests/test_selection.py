@@ -16,13 +16,26 @@ from skae._training import is_gain
         ([0.1], False),
         # A few rows that gain much do not decide for those that lose a little.
         ([100.0] * 20 + [-0.1] * 30, False),
-        # Nor many that gain a little for one that loses more in all.
+        # Nor many that gain a little for those that lose as much in all.
+        ([0.1] * 49 + [-4.9], False),
         ([0.1] * 49 + [-5.0], False),
         # One that gains or loses much does not hide what all others gain.
         ([0.1] * 49 + [1000.0], True),
         ([0.1] * 49 + [-4.0], True),
+        ([0.1] * 199 + [-8.0], True),
     ],
-    ids=["none", "all", "loss", "single", "few", "balanced", "most", "all but one"],
+    ids=[
+        "none",
+        "all",
+        "loss",
+        "single",
+        "few",
+        "balanced",
+        "outweighed",
+        "most",
+        "all but one",
+        "outlier",
+    ],
 )
 def test_what_is_a_gain(gains, expected):
     assert is_gain(np.array(gains)) is expected

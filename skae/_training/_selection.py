@@ -67,5 +67,6 @@ def is_gain(gains: np.ndarray) -> bool:
     """
     if not gains.mean() > 0:
         return False
+    # SciPy 1.11 warns of zeros, which it leaves out as well.
     test = wilcoxon(gains[gains != 0], alternative="greater")
     return bool(test.pvalue < _SIGNIFICANCE)
