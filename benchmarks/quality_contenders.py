@@ -154,7 +154,7 @@ CANDIDATES = [
 
 NEAR = [
     {},
-    {"learning_rate": 0.003},
+    {"learning_rate": 0.002},
     {"learning_rate": 0.004},
     {"max_iter": 30},
     {"max_iter": 100},

@@ -50,6 +50,21 @@ def test_axes_are_those_of_scikit_learn(way, kind, shift, monkeypatch):
     )
 
 
+def test_identifiers_hide_nothing(monkeypatch):
+    # Numbers of auctions in a table of R's: variances 22 orders of magnitude apart.
+    generator = np.random.default_rng(0)
+    scales = [9e10, 3, 6, 16, 3.5, 28, 5e4, 0.9]
+    X = generator.standard_normal((107, 8)) * scales
+    pca = PCA(4, svd_solver="full").fit(X)
+    found = axes("exact", X, 4, monkeypatch)
+    centred = X - X.mean(axis=0)
+
+    def left(components):
+        return np.square(centred - centred @ components.T @ components).sum()
+
+    assert left(found.components) < 1.001 * left(pca.components_)
+
+
 @pytest.mark.parametrize("n_components", [0.5, 0.95, None])
 def test_number_of_axes(n_components, monkeypatch):
     pca = PCA(n_components, svd_solver="full").fit(X)
