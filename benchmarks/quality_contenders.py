@@ -129,8 +129,8 @@ CANDIDATES = [
     {"hidden_layer_sizes": (256,)},
     {"hidden_layer_sizes": (512, 256)},
     {"hidden_layer_sizes": (256, 128, 64)},
-    {"learning_rate": 0.001},
-    {"learning_rate": 0.004},
+    {"learning_rate": 0.002},
+    {"learning_rate": 0.008},
     {"max_iter": 30},
     {"max_iter": 100},
     {"max_iter": 200, "n_iter_no_change": 40},
@@ -155,7 +155,7 @@ CANDIDATES = [
 NEAR = [
     {},
     {"learning_rate": 0.002},
-    {"learning_rate": 0.004},
+    {"learning_rate": 0.003},
     {"max_iter": 30},
     {"max_iter": 100},
     {"n_iter_no_change": 10},
@@ -164,7 +164,7 @@ NEAR = [
     {"optimizer": "adamw"},
     {"hidden_layer_sizes": (256,)},
     {"hidden_layer_sizes": (256, 128, 64)},
-    {"hidden_layer_sizes": (256, 128, 64), "learning_rate": 0.004},
+    {"hidden_layer_sizes": (256, 128, 64), "learning_rate": 0.003},
 ]
 """Those that came near the defaults or above them, to be measured on more data."""
 

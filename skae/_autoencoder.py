@@ -71,7 +71,7 @@ class AutoencoderTransformer(DeterministicAutoencoder):
 
     learning_rate : float or None, default=None
         Rate of the first step; it falls along half a cosine to zero at ``max_iter``.
-        None is 0.003 (0.002 where steps have no units, see Notes) for an optimizer
+        None is 0.004 (0.002 where steps have no units, see Notes) for an optimizer
         given by name, and for an instance the instance's own rate or schedule, as it
         is.
 

@@ -94,7 +94,7 @@ class PrincipalAxes:
         elif not is_wide:
             # All: what finds the largest alone, faster where there are thousands, is
             # lost where variances are 22 orders of magnitude apart.
-            spectrum, axes = eigh(_scatter(X, scaling.mean), driver="evd")
+            spectrum, axes = np.linalg.eigh(_scatter(X, scaling.mean))
             first = n_features - (part or n_features)
             spectrum, axes = spectrum[first:], axes[:, first:]
         elif part is not None:

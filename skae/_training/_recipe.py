@@ -24,7 +24,7 @@ from ._task import Stage, Task
 _RATE = 0.002
 """Peak rate of an optimizer given by name."""
 
-_RATE_IN_UNITS = 0.003
+_RATE_IN_UNITS = 0.004
 """The same where weights are measured in units."""
 
 _EXACT = 1e-7
