@@ -19,6 +19,8 @@ from skae._training import is_gain
         # Nor many that gain a little for those that lose as much in all.
         ([0.1] * 49 + [-4.9], False),
         ([0.1] * 49 + [-5.0], False),
+        # Nor does the one that gains most for one that loses nearly as much.
+        ([0.1] * 45 + [-0.1] * 5 + [-30.0, 31.0], False),
         # One that gains or loses much does not hide what all others gain.
         ([0.1] * 49 + [1000.0], True),
         ([0.1] * 49 + [-4.0], True),
@@ -32,6 +34,7 @@ from skae._training import is_gain
         "few",
         "balanced",
         "outweighed",
+        "carried by one",
         "most",
         "all but one",
         "outlier",
