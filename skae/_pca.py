@@ -95,8 +95,6 @@ class PrincipalAxes:
             # All: what finds the largest alone, faster where there are thousands, is
             # lost where variances are 22 orders of magnitude apart.
             spectrum, axes = np.linalg.eigh(_scatter(X, scaling.mean))
-            first = n_features - (part or n_features)
-            spectrum, axes = spectrum[first:], axes[:, first:]
         elif part is not None:
             operator = _scatter_operator(X, scaling.mean)
             start = rng.uniform(-1, 1, size=n_features)
