@@ -90,8 +90,8 @@ class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
         32 to 512.
 
     max_iter : int, default=20
-        Most epochs. Where rows are few, the encoder then trains alone, for as many
-        more at most: see ``validation_fraction``.
+        Most epochs. Where rows are few, the encoder then trains alone, for half as
+        many more at most: see ``early_stopping``.
 
     alpha : float, default=1e-5
         Strength of the L2 penalty
@@ -138,16 +138,17 @@ class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
     early_stopping : bool, default=True
         Whether to hold out rows, restore the weights that are best on them, and stop
         when these no longer improve. Without it all rows train, and the best weights
-        are those of the epoch with the lowest training loss.
+        are those of the epoch with the lowest training loss. With it, where there are
+        few rows (fewer than 100 to hold out) or few values (up to 100000), the encoder
+        trains alone in the end: the decoder rests, and the encoder learns the codes of
+        new rows, each made of two known ones. Not if the network is shown damaged rows,
+        or normalises batches.
 
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows to hold out, rounded up. Where that is fewer than 100 rows,
         five further networks are trained beside the one to keep, each without a fifth
-        of the rows: they judge, and the network to keep trains on all rows. There the
-        encoder then trains alone: the decoder rests, and the encoder learns the codes
-        of new rows, each made of two known ones (not if the network is shown damaged
-        rows, or normalises batches). With fewer than 10 rows there is nothing to judge
-        by, and PCA is kept.
+        of the rows: they judge, and the network to keep trains on all rows. With fewer
+        than 10 rows there is nothing to judge by, and PCA is kept.
 
     n_iter_no_change : int, default=20
         Epochs without improvement after which training stops.

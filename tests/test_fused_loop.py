@@ -25,7 +25,7 @@ def task_of(program, rows, split, batch_size, alpha):
     strengths = Strengths(*np.float32([alpha, 0, 0]), np.zeros(64, "f4"), 1.0, 0.0, 0.0)
     units = Scaling(np.zeros(rows.shape[1]), 1.0)
     feed = Resident.of(rows, units, batch_size, program.place)
-    return Task(feed, split, strengths, batch_size)
+    return Task(feed, split, strengths, batch_size, len(split.train[-1]))
 
 
 class Adam:
@@ -129,12 +129,13 @@ def test_fused_loop_equals_a_loop_by_hand(n_stages, digits):
         adam, of_encoder = Adam(), stage is not stages[0]
         for epoch in range(3):
             rng.randint(2**32, dtype=np.uint32)
-            if of_encoder:
-                (block,) = stage.task.feed.shuffled(split.train[0], 120, rng)
-                shown = np.asarray(block.rows)[:120].astype(float)
+            if of_encoder:  # on four times as many rows, in batches of as many more
+                (block,) = stage.task.feed.shuffled(split.train[0], 480, rng)
+                shown = np.asarray(block.rows)[:480].astype(float)
+                batches = np.split(shown, range(128, 480, 128))
             else:
                 shown = rows[rng.permutation(split.train[0])].astype(float)
-            batches = np.split(shown, range(batch_size, 120, batch_size))
+                batches = np.split(shown, range(batch_size, 120, batch_size))
             total = 0.0
             for batch, rate in zip(
                 batches, SCHEDULE.rates(epoch, len(batches)), strict=True
@@ -145,7 +146,7 @@ def test_fused_loop_equals_a_loop_by_hand(n_stages, digits):
                     gradients = {n: g for n, g in gradients.items() if n[0] == "e"}
                 adam.step(by_hand, gradients, rate)
                 total += loss * len(batch)
-            curve.append(total / 120)
+            curve.append(total / len(shown))
             validation.append(loss_and_gradients(by_hand, held_out, 0)[0])
 
     np.testing.assert_allclose(result.loss_curve, curve, rtol=1e-5)

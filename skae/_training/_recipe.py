@@ -30,6 +30,9 @@ _RATE_IN_UNITS = 0.004
 _EXACT = 1e-7
 """Share of the variance that float32 on a grid of 2^-16 does not tell from none."""
 
+_FEW_VALUES = 100_000
+"""Rows times features up to which rows that were never seen are worth their time."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -139,7 +142,7 @@ class Recipe:
             None if units.rows is None else program.weight_units(units),
         )
         rows = feed(X, seen, batch_size, split.n_models, program.place)
-        return Task(rows, split, strengths, batch_size)
+        return Task(rows, split, strengths, batch_size, len(split.train[-1]))
 
     def _extremes(self, X, scaling: Scaling) -> tuple[np.float32, np.float32]:
         """Return the smallest and the largest value, if it is these that damage."""
@@ -174,10 +177,12 @@ class Recipe:
         seen. Not where it is to see through damage, nor with batch statistics, which
         would be those of such rows.
         """
-        schedule = self._schedule(program.networks.spec, task, units)
+        spec = program.networks.spec
+        schedule = self._schedule(spec, task, units)
         stages = [Stage(task, schedule)]
         projects = not self.objective.restores and self.objective.likelihood is None
-        few = task.split.n_models > 1
+        n_values = len(task.split.all_rows) * spec.n_features
+        few = task.split.n_models > 1 or (task.split.judges and n_values <= _FEW_VALUES)
         if few and projects and not program.networks.mixes_rows:
             stages.append(Stage(task.for_encoder(), schedule.for_encoder()))
         return stages

@@ -13,6 +13,10 @@ from ._feed import Block, Resident
 _MOST_SWAPPED = 0.4
 """Largest share of a row's values that another row's replace."""
 
+NEW_ROWS = 4
+"""New rows made of each that is known: there is no end of them, and batches of more say
+more exactly where to go."""
+
 
 @dataclass(frozen=True)
 class Recombined:
@@ -36,7 +40,7 @@ class Recombined:
     def shuffled(
         self, rows: np.ndarray, size: int, rng: np.random.RandomState
     ) -> Iterator[Block]:
-        """Yield as many new rows, made of the given ones."""
+        """Yield as many new rows, made of the given ones, in larger batches."""
         # Drawn where the block is wanted: models side by side draw side by side.
         seed = rng.randint(2**32, dtype=np.uint32)
         return self._drawn(rows, size, np.random.default_rng(seed))
@@ -49,8 +53,11 @@ class Recombined:
         donors = rng.permutation(receivers)
         shares = _MOST_SWAPPED * rng.random((size, 1), dtype=np.float32)
         swapped = rng.random((size, known.shape[1]), dtype=np.float32) < shares
-        drawn = aligned_empty(known.shape)
+        drawn = aligned_empty((NEW_ROWS * len(known), known.shape[1]))
         drawn[:size] = np.where(swapped, known[donors], known[receivers])
         drawn[size:] = 0
-        feed = replace(self.known, rows=self.known.place(drawn))
-        yield from feed.in_order(np.arange(size))
+        yield from replace(
+            self.known,
+            rows=self.known.place(drawn),
+            batch_size=NEW_ROWS * self.known.batch_size,
+        ).in_order(np.arange(size))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-_ENCODER_RATE = 2.5
+_ENCODER_RATE = 2.0
 """Peak rate of an encoder that trains alone, in those of the whole network."""
 
 
@@ -40,9 +40,13 @@ class Schedule:
     n_iter_no_change: int
 
     def for_encoder(self) -> Schedule:
-        """Return as many epochs for the encoder alone: faster, if the rate decays."""
+        """Return half as many epochs for the encoder alone: faster, if rates decay."""
         faster = _ENCODER_RATE if self.decays else 1.0
-        return replace(self, learning_rate=faster * self.learning_rate)
+        return replace(
+            self,
+            max_iter=-(-self.max_iter // 2),
+            learning_rate=faster * self.learning_rate,
+        )
 
     def rates(self, epoch: int, n_batches: int) -> np.ndarray:
         """Return the learning rate of each batch of an epoch, as float32."""

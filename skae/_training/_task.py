@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from .._objective import Strengths
 from ._feed import Block, Feed, Resident
 from ._jax_training import TrainingProgram
-from ._recombination import Recombined
+from ._recombination import NEW_ROWS, Recombined
 from ._schedule import Schedule
 from ._split import Split
 
@@ -33,30 +33,40 @@ class Task:
 
     batch_size : int
         Rows in a batch.
+
+    n_rows : int
+        Rows in an epoch.
     """
 
     feed: Feed
     split: Split
     strengths: Strengths
     batch_size: int
+    n_rows: int
 
     def for_encoder(self) -> Task:
         """Return the task of an encoder that trains alone, where rows are few."""
         still = self.strengths._replace(alpha=np.float32(0), decoder=np.float32(0))
         rows = cast(Resident, self.feed)
-        return replace(self, feed=Recombined(rows), strengths=still)
+        return Task(
+            Recombined(rows),
+            self.split,
+            still,
+            NEW_ROWS * self.batch_size,
+            NEW_ROWS * self.n_rows,
+        )
 
     @property
     def n_batches(self) -> int:
         """Number of steps in an epoch."""
-        return -(-len(self.split.train[-1]) // self.batch_size)
+        return -(-self.n_rows // self.batch_size)
 
     def lesson(
-        self, rows: np.ndarray, size: int, rng: np.random.RandomState
+        self, rows: np.ndarray, rng: np.random.RandomState
     ) -> tuple[np.uint32, Iterator[Block]]:
         """Return the seed of the noise and the blocks of a pass over some rows."""
         seed = rng.randint(2**32, dtype=np.uint32)
-        return seed, self.feed.shuffled(rows, size, rng)
+        return seed, self.feed.shuffled(rows, self.n_rows, rng)
 
     def row_losses(
         self, program: TrainingProgram, weights: dict, rows: np.ndarray

@@ -200,14 +200,13 @@ def _epoch(program, task: Task, rates: np.ndarray, states: list, each, rng):
     the same to all.
     """
     split = task.split
-    size = len(split.train[-1])
     # Drawn here, one after the other: threads would draw in any order.
-    lessons = [task.lesson(rows, size, rng) for rows in split.train]
+    lessons = [task.lesson(rows, rng) for rows in split.train]
     learn = partial(_pass, program, task, rates)
     learned = list(each(learn, states, lessons, split.held_out))
     states = [state for state, _, _ in learned]
     judgement = np.concatenate([losses for _, _, losses in learned])
-    return states, learned[-1][1] / size, judgement
+    return states, learned[-1][1] / task.n_rows, judgement
 
 
 def _pass(program, task: Task, rates: np.ndarray, state, lesson, held_out: np.ndarray):
