@@ -10,7 +10,7 @@ from skae._codecs import NetworkCodec
 from skae._networks import Units
 from skae._scaling import Scaling
 from skae._spec import NetworkSpec
-from skae._training import Recipe, train_once
+from skae._training import Recipe, _recombination, train_once
 from skae._training._feed import Resident
 from skae._training._recombination import Recombined
 
@@ -48,6 +48,17 @@ def test_every_pass_is_new_and_repeats_with_its_seed():
     assert not np.array_equal(drawn(numbers, 100), drawn(numbers, 100, seed=1))
     # As many as the model that trains on all rows sees.
     assert drawn(numbers[:80], 100).shape == (100, 40)
+
+
+def test_blocks_of_many_wide_rows_are_short(monkeypatch):
+    numbers = np.arange(300)
+    whole = drawn(numbers, 1200)
+    monkeypatch.setattr(_recombination, "BLOCK_BYTES", 4 * 128 * 40 * 4)
+    blocks = list(KNOWN.shuffled(numbers, 1200, np.random.RandomState(0)))
+    assert [block.first for block in blocks] == [0, 4, 8]
+    assert [len(block.rows) for block in blocks] == [512, 512, 512]
+    rows = [b.rows[b.order.ravel()[: b.n_rows]] for b in blocks]
+    np.testing.assert_array_equal(np.concatenate(rows), whole)
 
 
 def test_rows_that_judge_stay_as_they_are():

@@ -44,6 +44,12 @@ class Block(NamedTuple):
     n_rows: np.int32
     first: int
 
+    @classmethod
+    def of(cls, rows, numbers: np.ndarray, shape: tuple[int, int], first=0) -> Block:
+        """Fold row numbers into batches, the first ones again where some lack."""
+        order = np.resize(numbers, shape) if len(numbers) else np.zeros(shape)
+        return cls(rows, order.astype(np.int32), np.int32(len(numbers)), first)
+
     def exact(self) -> Iterator[Block]:
         """Yield the whole batches, then the last one, in a shape of its own.
 
@@ -102,8 +108,7 @@ class Resident:
 
     def in_order(self, rows: np.ndarray) -> Iterator[Block]:
         """Yield one block."""
-        order = _fold(rows, self.n_batches, self.batch_size)
-        yield Block(self.rows, order, np.int32(len(rows)), 0)
+        yield Block.of(self.rows, rows, (self.n_batches, self.batch_size))
 
     def shuffled(
         self, rows: np.ndarray, size: int, rng: np.random.RandomState
@@ -170,8 +175,8 @@ class Streamed:
         shape = self.n_batches * self.batch_size, self.X.shape[1]
         taken = slices(len(part), chunk_rows(self.X.shape[1]))
         rows = _scaled((self.X[part[some]] for some in taken), self.scaling, shape)
-        batches = _fold(order, self.n_batches, self.batch_size)
-        return Block(self.place(rows), batches, np.int32(len(part)), first)
+        batches = self.n_batches, self.batch_size
+        return Block.of(self.place(rows), order, batches, first)
 
 
 def feed(X, scaling: Scaling, batch_size: int, n_models: int, place: Callable) -> Feed:
@@ -202,10 +207,3 @@ def _scaled(portions, scaling: Scaling, shape: tuple[int, int]) -> np.ndarray:
         rows[start:stop] = scaling.apply_for_training(dense(portion))
     rows[stop:] = 0
     return rows
-
-
-def _fold(rows: np.ndarray, n_batches: int, batch_size: int) -> np.ndarray:
-    """Return row numbers as whole batches, the first ones again where some lack."""
-    shape = (n_batches, batch_size)
-    index = np.resize(rows, shape) if len(rows) else np.zeros(shape)
-    return index.astype(np.int32)

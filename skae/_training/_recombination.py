@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from .._chunks import aligned_empty
-from ._feed import Block, Resident
+from .._chunks import aligned_empty, cached_chunks
+from ._feed import BLOCK_BYTES, Block, Resident
 
 _MOST_SWAPPED = 0.4
 """Largest share of a row's values that another row's replace."""
@@ -40,7 +40,7 @@ class Recombined:
     def shuffled(
         self, rows: np.ndarray, size: int, rng: np.random.RandomState
     ) -> Iterator[Block]:
-        """Yield as many new rows, made of the given ones, in larger batches."""
+        """Yield blocks of new rows, made of the given ones, in larger batches."""
         # Drawn where the block is wanted: models side by side draw side by side.
         seed = rng.randint(2**32, dtype=np.uint32)
         return self._drawn(rows, size, np.random.default_rng(seed))
@@ -52,12 +52,18 @@ class Recombined:
         receivers = np.resize(rng.permutation(rows), size)
         donors = rng.permutation(receivers)
         shares = _MOST_SWAPPED * rng.random((size, 1), dtype=np.float32)
-        swapped = rng.random((size, known.shape[1]), dtype=np.float32) < shares
-        drawn = aligned_empty((NEW_ROWS * len(known), known.shape[1]))
-        drawn[:size] = np.where(swapped, known[donors], known[receivers])
-        drawn[size:] = 0
-        yield from replace(
-            self.known,
-            rows=self.known.place(drawn),
-            batch_size=NEW_ROWS * self.known.batch_size,
-        ).in_order(np.arange(size))
+        batch_size = NEW_ROWS * self.known.batch_size
+        fitting = BLOCK_BYTES // (batch_size * known[0].nbytes)
+        n_batches = min(self.known.n_batches, max(fitting, 1))
+        for start in range(0, size, n_batches * batch_size):
+            drawn = aligned_empty((n_batches * batch_size, known.shape[1]))
+            new = drawn[: size - start]
+            for some in cached_chunks(new):
+                each = slice(start + some.start, start + some.stop)
+                swapped = rng.random(new[some].shape, dtype=np.float32) < shares[each]
+                new[some] = np.where(
+                    swapped, known[donors[each]], known[receivers[each]]
+                )
+            drawn[len(new) :] = 0
+            order, shape = np.arange(len(new)), (n_batches, batch_size)
+            yield Block.of(self.known.place(drawn), order, shape, start // batch_size)
