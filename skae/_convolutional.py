@@ -138,11 +138,11 @@ class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
     early_stopping : bool, default=True
         Whether to hold out rows, restore the weights that are best on them, and stop
         when these no longer improve. Without it all rows train, and the best weights
-        are those of the epoch with the lowest training loss. With it, where there are
-        few rows (fewer than 100 to hold out) or few values (up to 100000), the encoder
-        trains alone in the end: the decoder rests, and the encoder learns the codes of
-        new rows, each made of two known ones. Not if the network is shown damaged rows,
-        or normalises batches.
+        are those of the epoch with the lowest training loss. With it, where rows
+        are few for their features (ten of each, and 16 million values, at most) or
+        values few (100000 at most), the encoder trains alone in the end: the decoder
+        rests, and the encoder learns the codes of new rows, each made of two known
+        ones. Not if the network is shown damaged rows, or normalises batches.
 
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows to hold out, rounded up. Where that is fewer than 100 rows,

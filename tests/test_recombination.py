@@ -10,7 +10,7 @@ from skae._codecs import NetworkCodec
 from skae._networks import Units
 from skae._scaling import Scaling
 from skae._spec import NetworkSpec
-from skae._training import Recipe, _recombination, train_once
+from skae._training import Recipe, _recipe, _recombination, train_once
 from skae._training._feed import Resident
 from skae._training._recombination import Recombined
 
@@ -120,6 +120,17 @@ def test_only_where_rows_are_whole_and_judged(without, digits):
     assert network.fit(digits[:500]).n_iter_ == 3
 
 
-def test_only_where_values_are_few(digits):
-    assert digits.size > 100_000
-    assert small_network(n_components=2, max_iter=3, tol=0).fit(digits).n_iter_ == 3
+@pytest.mark.parametrize(
+    ("shape", "few"), [((1001, 100), False), ((1000, 100), True), ((1010, 101), True)]
+)
+def test_only_where_rows_or_values_are_few(shape, few):
+    rows = np.random.default_rng(0).normal(size=shape)
+    network = small_network(n_components=2, max_iter=3, tol=0)
+    assert network.fit(rows).n_iter_ == (5 if few else 3)
+
+
+def test_only_where_values_fit_into_a_block(monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(1010, 101))
+    monkeypatch.setattr(_recipe, "BLOCK_BYTES", rows.size * 4 - 1)
+    network = small_network(n_components=2, max_iter=3, tol=0)
+    assert network.fit(rows).n_iter_ == 3

@@ -13,7 +13,7 @@ from .._objective import Objective, Strengths
 from .._pca import PrincipalAxes
 from .._scaling import Scaling
 from .._spec import NetworkSpec
-from ._feed import feed
+from ._feed import BLOCK_BYTES, feed
 from ._jax_training import TrainingProgram
 from ._optimizer import OptimizerSpec
 from ._programs import training_program
@@ -31,7 +31,11 @@ _EXACT = 1e-7
 """Share of the variance that float32 on a grid of 2^-16 does not tell from none."""
 
 _FEW_VALUES = 100_000
-"""Rows times features up to which rows that were never seen are worth their time."""
+"""Rows times features up to which an encoder's own epochs are worth their time."""
+
+_FEW_PER_FEATURE = 10
+"""Rows for each feature up to which they are, whatever the values; these have to fit
+into a block."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +185,7 @@ class Recipe:
         schedule = self._schedule(spec, task, units)
         stages = [Stage(task, schedule)]
         projects = not self.objective.restores and self.objective.likelihood is None
-        n_values = len(task.split.all_rows) * spec.n_features
-        few = task.split.n_models > 1 or (task.split.judges and n_values <= _FEW_VALUES)
+        few = task.split.judges and _are_few(task.split.n_rows, spec.n_features)
         if few and projects and not program.networks.mixes_rows:
             stages.append(Stage(task.for_encoder(), schedule.for_encoder()))
         return stages
@@ -213,3 +216,10 @@ class Recipe:
             return self.parameters["batch_size"]
         # About forty steps an epoch, in powers of two so that folds share a program.
         return int(np.clip(2 ** np.round(np.log2(n_samples / 40)), 32, 512))
+
+
+def _are_few(n_rows: int, n_features: int) -> bool:
+    """Whether an encoder that trained on these rows has more to learn from others."""
+    n_values = n_rows * n_features
+    fit = n_values * np.float32().itemsize <= BLOCK_BYTES
+    return n_values <= _FEW_VALUES or (fit and n_rows <= _FEW_PER_FEATURE * n_features)

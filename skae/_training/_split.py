@@ -65,6 +65,11 @@ class Split:
         return len(self.held_out[0]) > 0
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.train[-1]) + len(self.held_out[-1])
+
+    @property
     def all_rows(self) -> np.ndarray:
         """Every row once, in order."""
         return np.sort(np.concatenate([self.train[-1], self.held_out[-1]]))
