@@ -76,7 +76,7 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         is.
 
     batch_size : int or "auto", default="auto"
-        Rows in a batch. "auto" is the power of two nearest to ``n_samples / 40``, from
+        Rows in a batch. "auto" is the power of two nearest to ``n_samples / 35``, from
         32 to 512.
 
     max_iter : int, default=60

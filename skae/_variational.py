@@ -98,7 +98,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         instance's own rate or schedule, as it is.
 
     batch_size : int or "auto", default="auto"
-        Rows in a batch. "auto" is the power of two nearest to ``n_samples / 40``, from
+        Rows in a batch. "auto" is the power of two nearest to ``n_samples / 35``, from
         32 to 512.
 
     max_iter : int, default=60

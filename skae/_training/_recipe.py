@@ -214,8 +214,8 @@ class Recipe:
     def _batch_size(self, n_samples: int) -> int:
         if self.parameters["batch_size"] != "auto":
             return self.parameters["batch_size"]
-        # About forty steps an epoch, in powers of two so that folds share a program.
-        return int(np.clip(2 ** np.round(np.log2(n_samples / 40)), 32, 512))
+        # About 35 steps an epoch, in powers of two so that folds share a program.
+        return int(np.clip(2 ** np.round(np.log2(n_samples / 35)), 32, 512))
 
 
 def _are_few(n_rows: int, n_features: int) -> bool:
