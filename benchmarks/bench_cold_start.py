@@ -23,7 +23,7 @@ X = load_digits().data
 estimator = skae.AutoencoderTransformer(
     8, max_iter=40, n_iter_no_change=40, random_state=0)
 mark()
-import skae._backend; mark()
+import os; os.environ["KERAS_BACKEND"] = "jax"; import keras; mark()
 estimator.fit(X); mark()
 estimator.transform(X); mark()
 estimator.transform(X[:1]); mark()

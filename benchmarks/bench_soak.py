@@ -13,7 +13,7 @@ from _measure import own_memory
 from sklearn.datasets import load_digits
 
 from skae import AutoencoderTransformer
-from skae._training import _programs
+from skae._engines import engine, networks
 
 X = load_digits().data
 
@@ -36,5 +36,5 @@ if __name__ == "__main__":
     half = np.arange(options.fits // 2, options.fits)
     slope = np.polyfit(half, np.array(memory)[half], 1)[0]
     print(f"slope over the second half: {1000 * slope:.1f} kB a fit")
-    for cache in (_programs._inference_program, _programs._training_program):
+    for cache in (engine, networks):
         print(f"{cache.__name__}: {cache.cache_info()}")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from ._deterministic import DeterministicAutoencoder
-from ._parameters import DETERMINISTIC_CONSTRAINTS, checked_sizes
-from ._spec import NetworkSpec
+from ._base import BaseAutoencoder
+from ._incremental import IncrementalMixin
+from ._networks import CustomLayers, DenseLayers, NetworkSpec, checked_sizes
+from ._objective import Contraction, Corruption, Reconstruction, Sparsity
+from ._parameters import merged_constraints
+
+_TERMS = Reconstruction, Corruption, Sparsity, Contraction
 
 
-class AutoencoderTransformer(DeterministicAutoencoder):
+class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     r"""Dense autoencoder that starts at PCA and never reconstructs worse.
 
     An autoencoder without hidden layers and with linear activations is PCA [1]_. Here
@@ -253,8 +257,14 @@ class AutoencoderTransformer(DeterministicAutoencoder):
     True
     """
 
+    _terms = _TERMS
     _parameter_constraints: dict = {
-        **DETERMINISTIC_CONSTRAINTS,
+        **BaseAutoencoder._parameter_constraints,
+        **merged_constraints(_TERMS),
+        "encoder": [callable, None],
+        "decoder": [callable, None],
+        "whiten": ["boolean"],
+        "density": [HasMethods(["fit", "sample"]), None],
         "skip_connections": [StrOptions({"linear", "dense"}), None],
         "output_activation": [str, callable, None],
     }
@@ -319,14 +329,17 @@ class AutoencoderTransformer(DeterministicAutoencoder):
         self.verbose = verbose
 
     def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
-        return NetworkSpec(
-            n_features,
-            int(n_components),
+        layers = DenseLayers(
             checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
             self.activation,
             float(self.dropout),
-            self.skip_connections,
-            self.encoder,
-            self.decoder,
+            see_inputs=self.skip_connections == "dense",
+        )
+        return NetworkSpec(
+            n_features,
+            int(n_components),
+            layers if self.encoder is None else CustomLayers(self.encoder),
+            layers if self.decoder is None else CustomLayers(self.decoder),
+            linear_path=self.skip_connections is not None,
             output_activation=self.output_activation,
         )

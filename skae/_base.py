@@ -1,33 +1,45 @@
-"""The template of ``fit``, which every autoencoder fills in with its network."""
+"""The steps of ``fit``."""
 
 from __future__ import annotations
 
 import functools
 import warnings
 from abc import ABC, abstractmethod
-from numbers import Real
-from typing import TYPE_CHECKING
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import _fit_context
+from sklearn.base import _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, RealNotInt
 
+from . import _engines as engines
 from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
-from ._chunks import Pairs
-from ._codec_transformer import CodecTransformer
-from ._codecs import CodeSummary, NetworkCodec
-from ._parameters import check_together
-from ._pca import PrincipalAxes
-from ._scaling import Scaling
-from ._spec import NetworkSpec
+from ._data import Batch, Scaling, Split
+from ._engines import OptimizerChoice
+from ._linear import LinearPath, PrincipalAxes
+from ._model import CodeSummary, Gaussian, LinearCodec, NetworkCodec
+from ._networks import NetworkSpec, initial_weights
+from ._objective import Term, WeightPenalty
+from ._parameters import check_together, merged_constraints
+from ._training import (
+    Schedule,
+    TrainingConfig,
+    TrainingData,
+    improves_on,
+    phases,
+    train,
+    weight_scales,
+)
+from ._transformer import CodecTransformer
 
-if TYPE_CHECKING:
-    from ._initialization import LinearStart
+_ROUNDING = 1e-12
+"""Deviations below this share of the scale are rounding errors."""
 
 
 def undone_on_failure(fit):
-    """Leave the estimator as it was when ``fit`` fails or is interrupted."""
+    """Leave the estimator as it was if ``fit`` fails or is interrupted."""
 
     @functools.wraps(fit)
     def fit_or_undo(self, *args, **kwargs):
@@ -43,33 +55,44 @@ def undone_on_failure(fit):
 
 
 class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
-    """Everything that fitting an autoencoder is, but for its network."""
+    """An autoencoder without its network and without its parameters."""
+
+    _terms: ClassVar[tuple[type[Term], ...]]
+    """The terms that the objective may have."""
+
+    _parameter_constraints: dict = {
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "activation": [str, callable],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        **merged_constraints(
+            (OptimizerChoice, TrainingData, Schedule, WeightPenalty, Split)
+        ),
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
 
     @abstractmethod
     def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
-        """Return the network that the parameters mean."""
+        """Return the network that the parameters describe."""
 
-    @abstractmethod
-    def _linear_start(
+    def _linear_path(
         self, axes: PrincipalAxes, own: Scaling, scaling: Scaling
-    ) -> LinearStart:
+    ) -> LinearPath:
         """Return the linear path at iteration 0.
 
-        Of data in their ``own`` mean and scale, for a network that sees them in the
-        units of ``scaling``.
+        ``own`` are the data's mean and scale. The network sees rows in the units of
+        ``scaling``.
         """
-
-    @abstractmethod
-    def _keep_network(
-        self, codec: NetworkCodec, data, axes: PrincipalAxes | None
-    ) -> None:
-        """Store a network, which beyond ``data`` the ``axes`` continue, if given."""
-
-    @abstractmethod
-    def _keep_start(
-        self, codec: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
-    ) -> None:
-        """Store what iteration 0 was, because training did not improve on it."""
+        return LinearPath.pca(axes)
 
     @_fit_context(prefer_skip_nested_validation=True)
     @undone_on_failure
@@ -80,15 +103,15 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. Of a memory map or a CSR matrix no copy is made.
+            Training data. A memory map or a CSR matrix is not copied.
 
         y : None
             Ignored, here for the conventions of scikit-learn.
 
         X_clean : {array-like, sparse matrix} of shape (n_samples, n_features) or None
-            What each row of ``X`` should have been: the network learns to restore it.
-            PCA, units and codes are then those of ``X_clean``. In a pipeline it is
-            handed on by name, or by metadata routing.
+            The undamaged version of each row of ``X``. The network learns to restore
+            it. PCA, units and codes are then those of ``X_clean``. In a pipeline, use
+            scikit-learn's metadata routing.
 
         Returns
         -------
@@ -103,55 +126,57 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         Warns
         -----
         ConvergenceWarning
-            If the loss stops being finite. The best weights seen are kept.
+            If the loss stops being finite. The best weights before that are kept.
 
         Notes
         -----
-        A ``fit`` that fails or is interrupted leaves the estimator as it was.
+        If ``fit`` fails or is interrupted, the estimator stays as it was.
         """
-        from ._training import Recipe, improves_on, train
-
         parameters = self.get_params(deep=False)
-        check_together(type(self).__name__, parameters)
-        recipe = Recipe.of(parameters, paired=X_clean is not None)
+        check_together(type(self).__name__, parameters, self._terms)
         shown = self._validate(X, reset=True)
         data = shown if X_clean is None else self._validate_clean(X_clean, shown)
-        # A network that cannot be is refused before there is work in vain.
+        rows = Batch(shown, None if X_clean is None else data)
+        # An impossible network is refused before any long work.
         self._network_spec(data.shape[1], 1)
         rng = check_random_state(self.random_state)
 
         own = Scaling.fit(data)
         axes = self._principal_axes(data, own, rng)
         spec = self._network_spec(data.shape[1], self._code_width(data, axes))
-        axes = axes if spec.starts_at_pca else None
+        axes = axes if spec.linear_path else None
         scaling = Scaling.none(data.shape[1]) if spec.keeps_units else own
 
-        program = recipe.program(spec)
-        linear = None if axes is None else self._linear_start(axes, own, scaling)
-        units = recipe.units(spec, axes, scaling)
-        baseline = program.initial_weights(linear, units, rng)
-        rows = data if X_clean is None else Pairs(shown, data)
-        task = recipe.task(program, rows, scaling, rng, units, self.early_stopping)
-        stages = recipe.stages(program, task, units)
+        config = TrainingConfig.of(parameters, self._terms, spec, X_clean is not None)
+        engine = config.engine
+        linear = None if axes is None else self._linear_path(axes, own, scaling)
+        scales = weight_scales(config, axes, scaling)
+        baseline = initial_weights(config.networks, linear, scales, rng)
+        split = Split.of(parameters, rows.n_rows, rng)
+        training = TrainingData.of(config, rows, split, scaling, scales)
+        steps = phases(config, training, scales)
 
         codec = functools.partial(NetworkCodec.plain, spec, scaling)
-        most_epochs = sum(stage.schedule.max_iter for stage in stages)
+        most_epochs = sum(phase.schedule.max_iter for phase in steps)
         with EpochListener(self, X, y, codec, most_epochs) as listener:
             start = self._weights_to_continue(spec) or baseline
-            result = train(program, start, stages, rng, listener)
+            n_threads = engines.backend().n_threads
+            result = train(engine, start, steps, rng, listener, n_threads)
 
-        if improves_on(program, baseline, result, task):
-            # What was shown damage has seen beyond the data.
-            within = None if recipe.objective.restores else axes
+        if improves_on(
+            engine, baseline, result, training, config.objective.is_likelihood
+        ):
+            # A network that restores damaged rows was trained beyond the data.
+            within = None if config.restores else axes
             self._keep_network(codec(result.weights), data, within)
         elif axes is not None:
-            self._keep_start(codec(baseline), data, axes, own)
+            self._keep_baseline(codec(baseline), data, axes, own)
         else:
             self._keep_network(codec(baseline), data, axes)
-        self._record(own.mean, result.loss_curve)
-        self.validation_loss_curve_ = result.validation_loss_curve
-        self.best_loss_ = result.best_loss
-        self._stream = None  # fit forgets what came in batches
+        self._record(
+            own.mean, result.loss_curve, result.validation_loss_curve, result.best_loss
+        )
+        self._incremental = None  # `fit` forgets what came in batches
         if result.stopped_by == "divergence":
             self._warn_of_divergence()
         return self
@@ -182,17 +207,63 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             return codec.weights
         return None
 
+    def _keep_network(
+        self, codec: NetworkCodec, data, axes: PrincipalAxes | None
+    ) -> None:
+        """Store a network. If axes are given, PCA continues it beyond ``data``."""
+        rotate = not self.sparsity and codec.spec.has_linear_codes
+        components = None if axes is None else axes.components
+        codec, summary = codec.canonical(
+            data, components, rotate=rotate, whiten=self.whiten
+        )
+        self._set_codec(codec)
+        self._describe(summary)
+        self._keep_density(data, Gaussian(summary.mean, summary.covariance))
+
+    def _keep_baseline(
+        self, codec: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
+    ) -> None:
+        """Store PCA, because training did not improve on it."""
+        deviations = None
+        if self.whiten:
+            deviations = np.sqrt(axes.explained_variance)
+            # Where only rounding errors vary, there is nothing to whiten.
+            varies = deviations > _ROUNDING * own.scale
+            deviations = np.where(varies, deviations, own.scale)
+        # In the data's precision, and without a network.
+        self._set_codec(LinearCodec(own.mean, axes.components, deviations))
+        self.explained_variance_ = axes.explained_variance
+        self.explained_variance_ratio_ = axes.explained_variance_ratio
+        of_codes = np.sqrt(axes.explained_variance)
+        of_codes = of_codes / (1 if deviations is None else deviations)
+        mean, covariance = np.zeros(len(of_codes)), np.diag(np.square(of_codes))
+        self._keep_density(data, Gaussian(mean, covariance))
+
+    def _keep_density(self, data, normal: Gaussian) -> None:
+        if self.density is None:
+            self.density_: Any = normal
+        else:
+            self.density_ = clone(self.density).fit(self._codec.encode(data))
+
     def _describe(self, summary: CodeSummary) -> None:
         variances = summary.variances
         shares = variances / (variances.sum() or 1.0)
         self.explained_variance_ = variances
         self.explained_variance_ratio_ = max(summary.explained, 0.0) * shares
 
-    def _record(self, mean: np.ndarray, losses: list[float]) -> None:
+    def _record(
+        self,
+        mean: np.ndarray,
+        losses: list[float],
+        validation_losses: list[float] | None,
+        best_loss: float,
+    ) -> None:
         self.n_components_ = len(self.explained_variance_)
         self.mean_ = mean
         self.n_iter_ = len(losses)
         self.loss_curve_ = losses
+        self.validation_loss_curve_ = validation_losses
+        self.best_loss_ = best_loss
 
     def _warn_of_divergence(self) -> None:
         warnings.warn(

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from ._deterministic import DeterministicAutoencoder
-from ._images import checked_image_shape, convolutions
-from ._parameters import DETERMINISTIC_CONSTRAINTS, checked_sizes
-from ._spec import NetworkSpec
+from ._base import BaseAutoencoder
+from ._incremental import IncrementalMixin
+from ._networks import (
+    ConvolutionalLayers,
+    CustomLayers,
+    DenseLayers,
+    NetworkSpec,
+    checked_image_shape,
+    checked_sizes,
+    convolutions,
+)
+from ._objective import Contraction, Corruption, Reconstruction, Sparsity
+from ._parameters import merged_constraints
 
+_TERMS = Reconstruction, Corruption, Sparsity, Contraction
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 
 
-class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
+class ConvolutionalAutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     r"""Convolutional autoencoder that starts at PCA and never reconstructs worse.
 
     Rows are flattened images. Convolutions see how their pixels lie together: windows
@@ -244,8 +254,14 @@ class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
     True
     """
 
+    _terms = _TERMS
     _parameter_constraints: dict = {
-        **DETERMINISTIC_CONSTRAINTS,
+        **BaseAutoencoder._parameter_constraints,
+        **merged_constraints(_TERMS),
+        "encoder": [callable, None],
+        "decoder": [callable, None],
+        "whiten": ["boolean"],
+        "density": [HasMethods(["fit", "sample"]), None],
         "image_shape": ["array-like", StrOptions({"auto"})],
         "filters": ["array-like", _POSITIVE],
         "kernel_size": ["array-like", _POSITIVE, None],
@@ -325,15 +341,20 @@ class ConvolutionalAutoencoderTransformer(DeterministicAutoencoder):
 
     def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
         shape = checked_image_shape(self.image_shape, n_features)
+        layers = ConvolutionalLayers(
+            shape,
+            convolutions(shape, self.filters, self.kernel_size, self.strides),
+            DenseLayers(
+                checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
+                self.activation,
+                float(self.dropout),
+            ),
+        )
         return NetworkSpec(
             n_features,
             int(n_components),
-            checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
-            self.activation,
-            float(self.dropout),
-            self.skip_connections,
-            self.encoder,
-            self.decoder,
-            shape,
-            convolutions(shape, self.filters, self.kernel_size, self.strides),
+            layers if self.encoder is None else CustomLayers(self.encoder),
+            layers if self.decoder is None else CustomLayers(self.decoder),
+            linear_path=self.skip_connections is not None,
+            image_shape=shape,
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
@@ -11,15 +10,22 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder
-from ._codecs import NetworkCodec
-from ._images import checked_image_shape, convolutions
-from ._parameters import SHARED_CONSTRAINTS, checked_sizes
-from ._pca import PrincipalAxes
-from ._scaling import Scaling
-from ._spec import Convolution, NetworkSpec
+from ._data import Scaling
+from ._linear import LinearPath, PrincipalAxes
+from ._model import Gaussian, NetworkCodec
+from ._networks import (
+    ConvolutionalLayers,
+    DenseLayers,
+    Family,
+    NetworkSpec,
+    checked_image_shape,
+    checked_sizes,
+    convolutions,
+)
+from ._objective import Likelihood
+from ._parameters import merged_constraints
 
-if TYPE_CHECKING:
-    from ._initialization import LinearStart
+_TERMS = (Likelihood,)
 
 _DRAWS = 32
 """Fewest draws of the code over which ``score_samples`` takes the mean."""
@@ -216,10 +222,10 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
     8
     """
 
+    _terms = _TERMS
     _parameter_constraints: dict = {
-        **SHARED_CONSTRAINTS,
-        "likelihood": [StrOptions({"gaussian", "bernoulli"})],
-        "beta": [Interval(Real, 0, None, closed="neither")],
+        **BaseAutoencoder._parameter_constraints,
+        **merged_constraints(_TERMS),
         "image_shape": ["array-like", StrOptions({"auto"}), None],
         "filters": ["array-like", _POSITIVE],
         "kernel_size": ["array-like", _POSITIVE, None],
@@ -330,30 +336,31 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         return data
 
     def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
-        shape: tuple[int, int, int] | None = None
-        layers: tuple[Convolution, ...] = ()
-        if self.image_shape is not None:
-            shape = checked_image_shape(self.image_shape, n_features)
-            layers = convolutions(shape, self.filters, self.kernel_size, self.strides)
-        return NetworkSpec(
-            n_features,
-            int(n_components),
+        layers: Family
+        layers = dense_layers = DenseLayers(
             checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
             self.activation,
             float(self.dropout),
-            "linear",
-            image_shape=shape,
-            convolutions=layers,
+        )
+        shape: tuple[int, int, int] | None = None
+        if self.image_shape is not None:
+            shape = checked_image_shape(self.image_shape, n_features)
+            windows = convolutions(shape, self.filters, self.kernel_size, self.strides)
+            layers = ConvolutionalLayers(shape, windows, dense_layers)
+        return NetworkSpec(
+            n_features,
+            int(n_components),
+            layers,
+            layers,
             likelihood=self.likelihood,
+            image_shape=shape,
         )
 
-    def _linear_start(
+    def _linear_path(
         self, axes: PrincipalAxes, own: Scaling, scaling: Scaling
-    ) -> LinearStart:
-        from ._initialization import LinearStart
-
+    ) -> LinearPath:
         mean = (own.mean - scaling.mean) / scaling.scale
-        return LinearStart.probabilistic_pca(axes, scaling.scale, mean, self.likelihood)
+        return LinearPath.probabilistic_pca(axes, scaling.scale, mean, self.likelihood)
 
     def _keep_network(
         self, codec: NetworkCodec, data, axes: PrincipalAxes | None
@@ -363,14 +370,14 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         self._describe(summary)
         self.divergence_ = codec.divergences(data)
         self.n_active_components_ = int((summary.variances > _ACTIVE).sum())
+        # The prior.
+        width = codec.spec.n_components
+        self.density_ = Gaussian(np.zeros(width), np.eye(width))
 
-    def _keep_start(
+    def _keep_baseline(
         self, codec: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
     ) -> None:
         self._keep_network(codec, data, axes)
-
-    def _draw_codes(self, n_samples: int, rng: np.random.RandomState) -> np.ndarray:
-        return rng.standard_normal((n_samples, self.n_components_))
 
 
 def _draws(n_components: int) -> np.ndarray:

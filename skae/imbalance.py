@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 
 from ._autoencoder import AutoencoderTransformer
-from ._density import draw
+from ._model import draw_from
 
 __all__ = ["AutoencoderOverSampler"]
 
@@ -106,7 +106,7 @@ class AutoencoderOverSampler(BaseOverSampler):
             if self.density is not None:
                 density = clone(self.density)
             density.fit(codes[y == label] / unit)
-            drawn = draw(density, n_rows, rng) * unit
+            drawn = draw_from(density, n_rows, rng) * unit
             made = autoencoder.inverse_transform(drawn).astype(X.dtype)
             rows.append(sparse.csr_matrix(made) if sparse.issparse(X) else made)
             labels.append(np.full(n_rows, label, dtype=y.dtype))

@@ -65,6 +65,20 @@ def small_network(**parameters):
     )
 
 
+def dense_spec(n_features, n_components, sizes, activation="relu", **parameters):
+    """Return the spec of a dense network, with a linear path unless told otherwise."""
+    from skae._networks import DenseLayers, NetworkSpec
+
+    of_layers = {
+        name: parameters.pop(name)
+        for name in ("dropout", "see_inputs")
+        if name in parameters
+    }
+    layers = DenseLayers(sizes, activation, **of_layers)
+    networks = {"encoder": layers, "decoder": layers, **parameters}
+    return NetworkSpec(n_features, n_components, **networks)
+
+
 @pytest.fixture(scope="session")
 def curve():
     """Points along a curve in four dimensions, which one code can follow."""

@@ -6,7 +6,7 @@ from conftest import small_network
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
-from skae._bounds import Box
+from skae._model import Box
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_rows_inside_are_the_networks(network, parabola):
     bounded = network._codec
     plain = type(bounded).plain(bounded.spec, bounded.scaling, bounded.weights)
     codes = plain.encode(parabola) / bounded.scaling.scale
-    expected = (codes - bounded.basis.offset) @ bounded.basis.matrix
+    expected = (codes - bounded.transform.offset) @ bounded.transform.matrix
     np.testing.assert_allclose(network.transform(parabola), expected, atol=1e-5)
 
 

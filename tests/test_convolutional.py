@@ -30,7 +30,7 @@ def small(**parameters):
 def test_products_are_keras_convolutions(shape, kernel_size, strides):
     import jax
 
-    from skae._backend import keras
+    from skae import _keras as keras
     from skae._networks._products import ProductConv2D, ProductConv2DTranspose
 
     rng = np.random.default_rng(0)

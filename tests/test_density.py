@@ -28,7 +28,7 @@ def test_codes_are_drawn_with_the_moments_of_the_training_codes(
     np.testing.assert_allclose(
         fitted.density_.covariance, np.cov(codes.T), rtol=1e-3, atol=1e-3 * scale**2
     )
-    drawn = fitted._draw_codes(20000, np.random.RandomState(0))
+    drawn = fitted.density_.sample(20000, np.random.RandomState(0))
     np.testing.assert_allclose(
         np.cov(drawn.T), np.cov(codes.T), rtol=0.1, atol=0.05 * scale**2
     )

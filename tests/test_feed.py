@@ -5,17 +5,20 @@ import pytest
 from conftest import small_network
 from scipy import sparse
 
-from skae._scaling import Scaling
-from skae._training import _feed
-from skae._training._feed import Resident, Streamed, feed
+from skae._data import Batch, Resident, Scaling, Streamed, _feed, feed
 
 X = np.random.default_rng(0).normal(size=(1000, 6)) * 3 + 5
 SCALING = Scaling.fit(X)
 
 
+def stay(rows):
+    """Place rows where they are."""
+    return rows
+
+
 FEEDS = {
-    "resident": Resident.of(X, SCALING, 32, np.asarray),
-    "streamed": Streamed(X, SCALING, 32, 3, np.asarray),
+    "resident": Resident.of(Batch(X), SCALING, 32, stay),
+    "streamed": Streamed(Batch(X), SCALING, 32, 3, stay),
 }
 
 
@@ -28,7 +31,7 @@ def seen(blocks):
         for order in np.split(
             block.order.ravel()[: block.n_rows], range(32, block.n_rows, 32)
         ):
-            rows.append(np.asarray(block.rows)[order])
+            rows.append(block.rows.input[order])
             batches.append(batch)
             batch += 1
     return np.concatenate(rows), batches
@@ -63,15 +66,15 @@ def test_shuffled_passes_hold_each_row_once(kind, n_rows):
 def test_blocks_mix_distant_rows():
     # Sorted data, as by class: a block must not be a stretch of them.
     X = np.arange(20_000.0)[:, None]
-    source = Streamed(X, Scaling(np.zeros(1), 1.0), 128, 16, np.asarray)
+    source = Streamed(Batch(X), Scaling.none(1), 128, 16, stay)
     numbers = np.arange(20_000)
     for block in source.shuffled(numbers, 20_000, np.random.RandomState(0)):
-        assert np.ptp(np.asarray(block.rows)[: block.n_rows]) > 10_000
+        assert np.ptp(block.rows.input[: block.n_rows]) > 10_000
 
 
 @pytest.mark.parametrize("n_rows", [30, 60, 90])
 def test_fewer_rows_come_again(n_rows):
-    source = Resident.of(X[:90], SCALING, 32, np.asarray)
+    source = Resident.of(Batch(X[:90]), SCALING, 32, stay)
     numbers = np.arange(90)[-n_rows:]
     (block,) = source.shuffled(numbers, 90, np.random.RandomState(0))
     assert block.n_rows == 90
@@ -81,15 +84,42 @@ def test_fewer_rows_come_again(n_rows):
 
 
 @pytest.mark.parametrize("n_rows", [5, 64, 90])
-def test_exact_blocks_have_no_fillers(n_rows):
-    source = Resident.of(X, SCALING, 32, np.asarray)
+def test_blocks_without_padding(n_rows):
+    source = Resident.of(Batch(X), SCALING, 32, stay)
     numbers = np.arange(n_rows)
     (block,) = source.in_order(numbers)
-    parts = list(block.exact())
+    parts = list(block.without_padding())
     rows, batches = seen(parts)
     np.testing.assert_array_equal(rows, SCALING.apply_for_training(X[:n_rows]))
     assert batches == list(range(-(-n_rows // 32)))
     assert parts[-1].n_rows % parts[-1].order.shape[1] == 0
+
+
+@pytest.mark.parametrize("kind", ["resident", "streamed"])
+def test_all_parts_of_a_row_arrive_together(kind):
+    # Inputs and targets are scaled, labels and masks are not.
+    numbers = np.arange(200.0)[:, None]
+    parts = Batch(
+        np.tile(numbers, 3),
+        sparse.csr_matrix(np.tile(numbers + 1, 3)),
+        numbers,
+        np.tile(numbers, 3) % 2,
+    )
+    scaling = Scaling(np.ones(3), 2.0)
+    source = {
+        "resident": lambda: Resident.of(parts, scaling, 32, stay),
+        "streamed": lambda: Streamed(parts, scaling, 32, 3, stay),
+    }[kind]()
+    n_seen = 0
+    for block in source.shuffled(np.arange(200), 200, np.random.RandomState(0)):
+        order = block.order.ravel()[: block.n_rows]
+        rows = block.rows.map(lambda part, order=order: part[order])
+        number = rows.label
+        np.testing.assert_array_equal(rows.input, np.tile(number - 1, 3) / 2)
+        np.testing.assert_array_equal(rows.target, np.tile(number, 3) / 2)
+        np.testing.assert_array_equal(rows.mask, np.tile(number, 3) % 2)
+        n_seen += len(order)
+    assert n_seen == 200
 
 
 @pytest.mark.parametrize("n_rows", [20, 150, 1198, 1797, 60_000])
@@ -102,8 +132,8 @@ def test_samples_of_about_a_size_share_a_shape(n_rows):
 def test_large_data_stream(monkeypatch, digits):
     monkeypatch.setattr(_feed, "RESIDENT_BYTES", 1000)
     scaling = Scaling.fit(digits)
-    assert isinstance(feed(digits, scaling, 32, 1, np.asarray), Streamed)
-    assert isinstance(feed(digits, scaling, 32, 6, np.asarray), Resident)
+    assert isinstance(feed(Batch(digits), scaling, 32, 1, stay), Streamed)
+    assert isinstance(feed(Batch(digits), scaling, 32, 6, stay), Resident)
 
 
 @pytest.mark.parametrize("kind", ["array", "csr", "memmap"])

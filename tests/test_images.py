@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from skae import ConvolutionalAutoencoderTransformer
-from skae._images import checked_image_shape, convolutions
-from skae._spec import Convolution
+from skae._networks import Convolution, checked_image_shape, convolutions
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_output_activation_keeps_the_data_in_their_own_units(digits):
 
 
 def test_output_activation_has_no_linear_path(digits):
-    with pytest.raises(ValueError, match="Set skip_connections=None"):
+    with pytest.raises(ValueError, match="needs skip_connections=None"):
         small_network(output_activation="sigmoid").fit(digits)
     with pytest.raises(ValueError, match="instance of a Keras activation"):
         small_network(output_activation="sigmoidal", skip_connections=None).fit(digits)

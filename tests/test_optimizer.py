@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conftest import small_network
 
-from skae._backend import keras
-from skae._training import _jax_optimizer, _programs
-from skae._training._jax_optimizer import Optimizer
-from skae._training._optimizer import OptimizerSpec
+from skae import _keras as keras
+from skae._engines import OptimizerSpec, engine
+from skae._engines.jax import _optimizer
+from skae._engines.jax._optimizer import PackedOptimizer
 
 ELEMENTWISE = ["sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "lion"]
 OTHERS = ["adafactor", keras.optimizers.Adam(clipnorm=1.0)]
@@ -21,7 +21,9 @@ def variables():
 @pytest.mark.parametrize("identifier", ELEMENTWISE + OTHERS)
 def test_what_is_packed_comes_back(identifier, variables):
     spec, _ = OptimizerSpec.of(identifier)
-    optimizer = Optimizer(spec, variables, [True, False, True, False], may_pack=True)
+    optimizer = PackedOptimizer(
+        spec, variables, [True, False, True, False], may_pack=True
+    )
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=v.shape).astype(np.float32) for v in variables]
     packed = optimizer.pack(arrays)
@@ -34,13 +36,13 @@ def test_what_is_packed_comes_back(identifier, variables):
 def test_packing_does_not_change_training(identifier, digits, monkeypatch):
     curves = []
     for most_packed in (0, 10**9):
-        monkeypatch.setattr(_jax_optimizer, "MOST_PACKED", most_packed)
-        _programs._training_program.cache_clear()
+        monkeypatch.setattr(_optimizer, "MOST_PACKED", most_packed)
+        engine.cache_clear()
         estimator = small_network(
             max_iter=3, optimizer=identifier, learning_rate=1e-3, alpha=1e-2
         )
         curves.append(estimator.fit(digits).loss_curve_)
-    _programs._training_program.cache_clear()
+    engine.cache_clear()
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
 
 
@@ -48,7 +50,9 @@ def test_the_penalty_is_that_of_squared_weights(variables):
     # Gradient descent from w at rate 1 on alpha / 2 * w^2 ends at (1 - alpha) w.
     spec, _ = OptimizerSpec.of("sgd")
     for may_pack in (True, False):
-        optimizer = Optimizer(spec, variables, [True, False, True, False], may_pack)
+        optimizer = PackedOptimizer(
+            spec, variables, [True, False, True, False], may_pack
+        )
         weights = [np.full(v.shape, 2.0, np.float32) for v in variables]
         packed = optimizer.pack(weights)
         nothing = optimizer.pack([np.zeros_like(weight) for weight in weights])

@@ -9,6 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from skae import ConvolutionalAutoencoderTransformer
+from skae._objective import Corruption
+from skae._objective._corruption import CorruptionNumbers
 
 
 def blurred(X):
@@ -24,14 +26,11 @@ def error(found, wanted):
 
 @pytest.mark.parametrize("level", [0.0, 0.25, 0.6])
 def test_blocks_cover_their_share_of_the_image(level):
-    from skae._objective import Objective, Strengths
-
     rows = np.ones((500, 10 * 8 * 2), "f4")
-    zero = np.full(160, -3, "f4")
-    strengths = Strengths(0.0, 0.0, np.float32(level), zero, 1.0, 0.0, 0.0)
+    numbers = CorruptionNumbers(np.float32(level), np.full(160, -3, "f4"), 1.0)
     noise = np.random.default_rng(0).uniform(size=rows.shape).astype("f4")
-    objective = Objective.of("mse", "blocks").on((10, 8, 2))
-    damaged = np.asarray(objective.corrupt(rows, noise, strengths))
+    blocks = Corruption("blocks").on((10, 8, 2))
+    damaged = np.asarray(blocks.shown(rows, lambda *_: noise, numbers))
     images = damaged.reshape(-1, 10, 8, 2)
     assert np.isin(images, [1, -3]).all()
     hit = images == -3
@@ -114,7 +113,7 @@ def test_images_with_holes_are_filled_in(digits):
             np.ones((29, 64)),
             r"X_clean has shape \(29, 64\), but X has shape \(30, 64\)",
         ),
-        (np.ones((30, 63)), "must hold what each row of X should have been"),
+        (np.ones((30, 63)), "must hold one row for each row of X"),
         (np.full((30, 64), np.nan), "Input X_clean contains NaN"),
         (np.ones(30), "Expected 2D array, got 1D array instead"),
     ],

@@ -5,7 +5,7 @@ import pytest
 from conftest import small_network
 
 from skae import AutoencoderTransformer
-from skae._scaling import Scaling
+from skae._data import Scaling
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 5)) * [1, 2, 3, 4, 5] + [0, 10, 20, 30, 40]

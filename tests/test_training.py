@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from conftest import small_network
 
+from skae._data import Split
+from skae._training import Schedule
 from skae._training._progress import Progress
-from skae._training._schedule import Schedule
-from skae._training._split import Split
 
 SCHEDULE = Schedule(
     max_iter=3,
@@ -30,7 +30,7 @@ def test_rates_fall_along_half_a_cosine():
 @pytest.mark.parametrize(("n_rows", "held_out"), [(1000, 100), (1001, 101)])
 def test_split_of_many_rows(n_rows, held_out):
     split = Split.draw(n_rows, 0.1, np.random.RandomState(0))
-    assert (split.n_models, split.judges) == (1, True)
+    assert (split.n_models, split.holds_out) == (1, True)
     assert len(split.held_out[0]) == held_out
     assert not np.intersect1d(split.train[0], split.held_out[0]).size
     np.testing.assert_array_equal(split.all_rows, np.arange(n_rows))
@@ -39,7 +39,7 @@ def test_split_of_many_rows(n_rows, held_out):
 @pytest.mark.parametrize("n_rows", [10, 57, 990])
 def test_split_of_few_rows_judges_all_in_turn(n_rows):
     split = Split.draw(n_rows, 0.1, np.random.RandomState(0))
-    assert (split.n_models, split.judges) == (6, True)
+    assert (split.n_models, split.holds_out) == (6, True)
     judged = np.concatenate(split.held_out)
     np.testing.assert_array_equal(np.sort(judged), np.arange(n_rows))
     for train, held_out in zip(split.train, split.held_out, strict=True):
@@ -52,7 +52,7 @@ def test_split_of_few_rows_judges_all_in_turn(n_rows):
 @pytest.mark.parametrize(("n_rows", "fraction"), [(9, 0.1), (1, 0.5), (5000, 0.0)])
 def test_split_without_judges(n_rows, fraction):
     split = Split.draw(n_rows, fraction, np.random.RandomState(0))
-    assert (split.n_models, split.judges) == (1, False)
+    assert (split.n_models, split.holds_out) == (1, False)
     np.testing.assert_array_equal(split.all_rows, np.arange(n_rows))
 
 
@@ -71,7 +71,7 @@ def test_models_side_by_side_do_not_touch_each_other(digits):
 
 def test_progress_keeps_the_best_and_stops_without_improvement():
     schedule = Schedule(10, 0.1, False, tol=0.1, n_iter_no_change=2)
-    progress = Progress.at("start", 1.0).in_stage(schedule)
+    progress = Progress.at("start", 1.0).in_phase(schedule)
     progress = progress.after("better", 0.8, 0.8, schedule)
     assert (progress.best, progress.stopped_by) == ("better", None)
     progress = progress.after("slightly better", 0.79, 0.79, schedule)
@@ -81,13 +81,13 @@ def test_progress_keeps_the_best_and_stops_without_improvement():
     assert progress.best_loss == 0.79
 
 
-def test_a_further_stage_goes_on_while_it_improves_on_itself():
+def test_a_further_phase_goes_on_while_it_improves_on_itself():
     schedule = Schedule(10, 0.1, False, tol=0.1, n_iter_no_change=2)
-    progress = Progress.at("start", 1.0).in_stage(schedule)
+    progress = Progress.at("start", 1.0).in_phase(schedule)
     progress = progress.after("worse than the start", 1.2, 1.2, schedule)
     progress = progress.after("worse still", 1.3, 1.3, schedule)
     assert (progress.best, progress.best_loss) == ("start", 1.0)
-    progress = progress.in_stage(schedule)
+    progress = progress.in_phase(schedule)
     assert progress.trained == "worse than the start"
     for loss in (3.0, 2.5, 2.0, 1.5, 0.9):
         progress = progress.after(loss, loss, loss, schedule)
@@ -97,7 +97,7 @@ def test_a_further_stage_goes_on_while_it_improves_on_itself():
 
 @pytest.mark.parametrize("losses", [(np.nan, 0.5), (0.5, np.inf)])
 def test_progress_ends_where_the_loss_is_not_finite(losses):
-    start = Progress.at("start", 1.0).in_stage(SCHEDULE)
+    start = Progress.at("start", 1.0).in_phase(SCHEDULE)
     progress = start.after("lost", *losses, SCHEDULE)
     assert (progress.best, progress.stopped_by) == ("start", "divergence")
 

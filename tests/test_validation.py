@@ -15,9 +15,9 @@ def never(*args, **kwargs):
 
 @pytest.fixture(autouse=True)
 def no_training(monkeypatch):
-    import skae._training
+    import skae._base
 
-    monkeypatch.setattr(skae._training, "train", never)
+    monkeypatch.setattr(skae._base, "train", never)
 
 
 def normal(*shape):
@@ -121,7 +121,7 @@ def test_parameters_that_do_not_go_together():
     for corruption in ("masking", "salt_and_pepper"):
         with pytest.raises(ValueError, match="corruption_level=1.5 must be at most 1"):
             AutoencoderTransformer(corruption=corruption, corruption_level=1.5).fit(X)
-    with pytest.raises(ValueError, match="skip_connections='dense' reaches into"):
+    with pytest.raises(ValueError, match="skip_connections='dense' connects to"):
         AutoencoderTransformer(skip_connections="dense", encoder=build(3)).fit(X)
 
 

@@ -1,24 +1,34 @@
-"""From a spec to Keras models: one file per family."""
+"""Networks: what they are, how Keras builds them, and where their weights start."""
 
-from ._build import Networks, build_networks
-from ._dense import LINEAR
-from ._export import (
-    affine_decoder,
-    affine_encoder,
-    export_decoder,
-    export_encoder,
-)
+from ._convolutional import ConvolutionalLayers
+from ._custom import CustomLayers
+from ._dense import DenseLayers
+from ._dense_numpy import ACTIVATIONS
 from ._identifiers import check_identifiers
-from ._units import Units
+from ._images import Convolution, checked_image_shape, convolutions
+from ._initialization import initial_weights
+from ._networks import Networks, build_networks, standard_decoder, standard_encoder
+from ._sizes import checked_sizes
+from ._spec import Family, NetworkSpec, Path
+from ._weight_scales import WeightScales
 
 __all__ = [
-    "LINEAR",
+    "ACTIVATIONS",
+    "Convolution",
+    "ConvolutionalLayers",
+    "CustomLayers",
+    "DenseLayers",
+    "Family",
+    "NetworkSpec",
     "Networks",
-    "Units",
-    "affine_decoder",
-    "affine_encoder",
+    "Path",
+    "WeightScales",
     "build_networks",
     "check_identifiers",
-    "export_decoder",
-    "export_encoder",
+    "checked_image_shape",
+    "checked_sizes",
+    "convolutions",
+    "initial_weights",
+    "standard_decoder",
+    "standard_encoder",
 ]

@@ -1,4 +1,4 @@
-"""The user's own Keras networks, with the linear path around them."""
+"""The user's own Keras networks."""
 
 from __future__ import annotations
 
@@ -6,35 +6,64 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
-from .._backend import keras
-from .._spec import NetworkSpec
-from ._dense import LINEAR, with_likelihood
-
-GATE = "gate"
+from .. import _keras as keras
+from ._layers import CORRECTION
+from ._spec import Family, NetworkSpec, Path
 
 _KERAS_SEEDS = threading.Lock()
 
 
-def build_custom_encoder(spec: NetworkSpec) -> keras.Model:
-    """Rows to codes through the user's encoder."""
-    assert spec.encoder is not None
-    return _around(spec.encoder, "encoder", spec.n_features, spec.n_components, spec)
+@dataclass(frozen=True)
+class CustomLayers(Family):
+    """What a callable of the user's builds.
 
+    Parameters
+    ----------
+    builder : callable
+        Called with the keywords ``n_features`` and ``n_components``. It returns a
+        ``keras.Model``.
+    """
 
-def build_custom_decoder(spec: NetworkSpec) -> keras.Model:
-    """Codes to rows through the user's decoder."""
-    assert spec.decoder is not None
-    model = _around(spec.decoder, "decoder", spec.n_components, spec.n_features, spec)
-    if spec.output_activation is None:
-        return model
-    rows = with_likelihood(model.output, model.input, spec)
-    return keras.Model(model.input, rows, name="decoder")
+    builder: Callable[..., Any]
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the user's code builds the layers."""
+        return True
+
+    def encoder_path(self, rows: Any, spec: NetworkSpec, standard: bool) -> Path:
+        """Call the user's encoder."""
+        return self._path(rows, "encoder", spec.n_features, spec.n_components, spec)
+
+    def decoder_path(self, codes: Any, spec: NetworkSpec, standard: bool) -> Path:
+        """Call the user's decoder."""
+        return self._path(codes, "decoder", spec.n_components, spec.n_features, spec)
+
+    def _path(
+        self, inputs: Any, role: str, n_inputs: int, n_outputs: int, spec: NetworkSpec
+    ) -> Path:
+        model = self.builder(n_features=spec.n_features, n_components=spec.n_components)
+        _check(model, role, n_inputs, n_outputs)
+        outputs = model(inputs)
+        if spec.linear_path:
+            # One trainable factor for each output, zero at the start (ReZero,
+            # Bachlechner et al. 2021). So training starts at PCA with any network.
+            outputs = keras.layers.EinsumDense(
+                "bi,i->bi",
+                output_shape=n_outputs,
+                kernel_initializer="zeros",
+                dtype="float32",
+                name=CORRECTION,
+            )(outputs)
+        return Path(outputs, outputs)
 
 
 @contextmanager
 def seeded_keras(seed: int) -> Iterator[None]:
-    """Seed the layers made inside, and leave the global generator as it was.
+    """Seed the layers made inside. Leave Python's global generator as it was.
 
     A Keras layer without a seed of its own draws one from Python's generator.
     """
@@ -45,30 +74,6 @@ def seeded_keras(seed: int) -> Iterator[None]:
             yield
         finally:
             random.setstate(before)
-
-
-def _around(
-    builder: Callable, role: str, n_inputs: int, n_outputs: int, spec: NetworkSpec
-) -> keras.Model:
-    custom = builder(n_features=spec.n_features, n_components=spec.n_components)
-    _check(custom, role, n_inputs, n_outputs)
-    inputs = keras.Input((n_inputs,), dtype="float32")
-    outputs = custom(inputs)
-    if spec.starts_at_pca:
-        # One trainable factor for each output, zero at the start (ReZero, Bachlechner
-        # et al. 2021): whatever the user's network says, training starts at PCA.
-        gate = keras.layers.EinsumDense(
-            "bi,i->bi",
-            output_shape=n_outputs,
-            kernel_initializer="zeros",
-            dtype="float32",
-            name=GATE,
-        )
-        linear = keras.layers.Dense(
-            n_outputs, kernel_initializer="zeros", dtype="float32", name=LINEAR
-        )
-        outputs = keras.layers.Add(dtype="float32")([linear(inputs), gate(outputs)])
-    return keras.Model(inputs, outputs, name=role)
 
 
 def _check(model: object, role: str, n_inputs: int, n_outputs: int) -> None:

@@ -1,84 +1,108 @@
-"""Dense networks, with the linear path that makes them start at PCA."""
+"""Dense layers."""
 
 from __future__ import annotations
 
-from .._backend import keras
-from .._spec import NetworkSpec
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-LINEAR = "linear"
-CORRECTION = "correction"
-LOG_VARIANCE = "log_variance"
-POSTERIOR, LIKELIHOOD = "posterior", "likelihood"
+import numpy as np
 
-
-def build_dense_encoder(spec: NetworkSpec) -> keras.Model:
-    """Rows to codes."""
-    inputs = keras.Input((spec.n_features,), dtype="float32", name="rows")
-    hidden = hidden_layers(inputs, spec.hidden_layer_sizes, spec)
-    codes = with_linear_path(inputs, hidden, spec.n_components, spec)
-    return keras.Model(inputs, with_posterior(codes, hidden, spec), name="encoder")
+from .. import _keras as keras
+from ._dense_numpy import ACTIVATIONS, DenseForward
+from ._layers import CORRECTION, LINEAR, dense, last_dense
+from ._spec import Family, NetworkSpec, Path
 
 
-def build_dense_decoder(spec: NetworkSpec) -> keras.Model:
-    """Codes to rows, mirroring the encoder."""
-    inputs = keras.Input((spec.n_components,), dtype="float32", name="codes")
-    hidden = hidden_layers(inputs, spec.hidden_layer_sizes[::-1], spec)
-    rows = with_linear_path(inputs, hidden, spec.n_features, spec)
-    return keras.Model(inputs, with_likelihood(rows, inputs, spec), name="decoder")
+@dataclass(frozen=True)
+class DenseLayers(Family):
+    """Dense hidden layers. The decoder mirrors the encoder.
 
+    Parameters
+    ----------
+    sizes : tuple of int
+        Widths of the encoder's hidden layers.
 
-def hidden_layers(inputs, sizes: tuple[int, ...], spec: NetworkSpec):
-    """Pass inputs through layers of the given sizes."""
-    hidden = inputs
-    for depth, size in enumerate(sizes):
-        if depth and spec.skip_connections == "dense":
-            hidden = keras.layers.Concatenate(dtype="float32")([hidden, inputs])
-        hidden = dense(size, f"hidden_{depth}", spec.activation)(hidden)
-        if spec.dropout:
-            hidden = keras.layers.Dropout(spec.dropout, dtype="float32")(hidden)
-    return hidden
+    activation : str or callable
+        Keras activation of the hidden layers.
 
+    dropout : float
+        Share of hidden units dropped in training.
 
-def with_linear_path(inputs, hidden, width: int, spec: NetworkSpec):
-    """Join the linear path and what the hidden layers add to it."""
-    if not spec.starts_at_pca:
-        return dense(width, "output")(hidden)
-    linear = dense(width, LINEAR)(inputs)
-    if hidden is inputs:
-        return linear
-    correction = dense(width, CORRECTION, use_bias=False)(hidden)
-    return keras.layers.Add(dtype="float32")([linear, correction])
+    see_inputs : bool
+        Whether every hidden layer also sees the inputs of the network.
+    """
 
+    sizes: tuple[int, ...]
+    activation: str | Callable = "relu"
+    dropout: float = 0.0
+    see_inputs: bool = False
 
-def with_posterior(codes, hidden, spec: NetworkSpec):
-    """Join to the mean of a variational code its log-variance."""
-    if spec.likelihood is None:
-        return codes
-    log_variances = dense(spec.n_components, LOG_VARIANCE)(hidden)
-    return keras.layers.Concatenate(dtype="float32", name=POSTERIOR)(
-        [codes, log_variances]
-    )
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no hidden layer."""
+        return not self.sizes
 
+    @property
+    def has_weight_scales(self) -> bool:
+        """Whether ``weight_scales`` returns anything but ones."""
+        return True
 
-def with_likelihood(rows, codes, spec: NetworkSpec):
-    """Join to the mean of a row what its likelihood takes beside it."""
-    if spec.likelihood == "gaussian":
-        log_variance = dense(1, LOG_VARIANCE)(codes)
-        join = keras.layers.Concatenate(dtype="float32", name=LIKELIHOOD)
-        return join([rows, log_variance])
-    if spec.output_activation is None:
-        return rows
-    return keras.layers.Activation(spec.output_activation, dtype="float32")(rows)
+    def encoder_path(self, rows: Any, spec: NetworkSpec, standard: bool) -> Path:
+        """Build the encoder's layers."""
+        return self._path(rows, self.sizes, spec.n_components, spec)
 
+    def decoder_path(self, codes: Any, spec: NetworkSpec, standard: bool) -> Path:
+        """Build the decoder's layers."""
+        return self._path(codes, self.sizes[::-1], spec.n_features, spec)
 
-def dense(width: int, name: str, activation=None, use_bias: bool = True):
-    """Return a layer whose weights the initialisation will supply."""
-    # Zeros cost nothing to make.
-    return keras.layers.Dense(
-        width,
-        activation=activation,
-        use_bias=use_bias,
-        kernel_initializer="zeros",
-        dtype="float32",
-        name=name,
-    )
+    def hidden(self, inputs: Any, sizes: tuple[int, ...]) -> Any:
+        """Pass inputs through hidden layers of the given sizes."""
+        hidden = inputs
+        for depth, size in enumerate(sizes):
+            if depth and self.see_inputs:
+                hidden = keras.layers.Concatenate(dtype="float32")([hidden, inputs])
+            hidden = dense(size, f"hidden_{depth}", self.activation)(hidden)
+            if self.dropout:
+                hidden = keras.layers.Dropout(self.dropout, dtype="float32")(hidden)
+        return hidden
+
+    def weight_scales(
+        self, model: Any, deviations: np.ndarray, residual: float
+    ) -> list[Any]:
+        """Return the scale of each trainable weight of a model, for broadcasting.
+
+        Weights of inputs have one over the deviation of the input. Weights of outputs
+        have the deviation of what PCA leaves.
+        """
+
+        def scale(layer, variable):
+            outgoing = residual if layer.name in (LINEAR, CORRECTION) else 1.0
+            if len(variable.shape) == 1:
+                return outgoing
+            incoming = np.ones((variable.shape[0], 1), np.float32)
+            sees_inputs = self.see_inputs and layer.name != CORRECTION
+            if layer.input is model.input or sees_inputs:
+                incoming[-len(deviations) :, 0] = 1 / deviations
+            return np.float32(outgoing) * incoming
+
+        return [
+            scale(layer, variable)
+            for layer in model.layers
+            for variable in layer.trainable_variables
+        ]
+
+    def numpy_forward(self, spec: NetworkSpec) -> DenseForward | None:
+        """Return the layers as a NumPy function, if NumPy has their activation."""
+        if self.activation not in ACTIVATIONS:
+            return None
+        n_layers = len(self.sizes)
+        return DenseForward(
+            n_layers, self.activation, self.see_inputs, spec.linear_path
+        )
+
+    def _path(self, inputs, sizes: tuple[int, ...], width: int, spec) -> Path:
+        hidden = self.hidden(inputs, sizes)
+        if spec.linear_path and not sizes:
+            return Path(None, hidden)
+        return Path(last_dense(hidden, width, spec), hidden)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._backend import keras
+from .. import _keras as keras
+from ._dense_numpy import ACTIVATIONS
 
-_MODULES = {
-    "activation": keras.activations,
-    "loss": keras.losses,
-    "optimizer": keras.optimizers,
-    "output_activation": keras.activations,
+_WELL_KNOWN = {
+    "activation": set(ACTIVATIONS) - {None},
+    "loss": {"mean_squared_error", "mse"},
+    "optimizer": {"adam"},
+    "output_activation": set(ACTIVATIONS),
 }
+"""Names that need no look at Keras, so that it need not be imported for them."""
 
 
 def check_identifiers(owner: str, identifiers: dict[str, Any]) -> None:
@@ -31,11 +33,21 @@ def check_identifiers(owner: str, identifiers: dict[str, Any]) -> None:
         Naming the parameter and the value.
     """
     for parameter, identifier in identifiers.items():
+        if isinstance(identifier, str | None) and identifier in _WELL_KNOWN[parameter]:
+            continue
+        kind = parameter.removeprefix("output_")
         try:
-            _MODULES[parameter].get(identifier)
+            _module(kind).get(identifier)
         except (TypeError, ValueError) as error:
-            kind = parameter.removeprefix("output_")
             raise ValueError(
                 f"The {parameter!r} parameter of {owner} must be the name or an "
                 f"instance of a Keras {kind}. Got {identifier!r} instead."
             ) from error
+
+
+def _module(kind: str) -> Any:
+    return {
+        "activation": keras.activations,
+        "loss": keras.losses,
+        "optimizer": keras.optimizers,
+    }[kind]

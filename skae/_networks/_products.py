@@ -1,28 +1,28 @@
 """Keras' convolutions, computed as matrix products.
 
-XLA compiles a convolution inside a loop to code that is more than ten times slower on a
-CPU (https://github.com/jax-ml/jax/issues/12868), and whole epochs are loops here. With
-the image folded into blocks as large as the stride, a convolution is one matrix product
-over windows of neighbouring blocks.
+On a CPU, XLA compiles a convolution inside a loop to code that is more than ten times
+slower (https://github.com/jax-ml/jax/issues/12868). A whole epoch is a loop here. So
+the image is folded into blocks as large as the stride. A convolution is then one matrix
+product over windows of neighbouring blocks.
 """
 
 from __future__ import annotations
 
 import math
 
-from .._backend import keras
+from .. import _keras as keras
 
 ops = keras.ops
 
 
 class ProductConv2D(keras.layers.Conv2D):
-    """``keras.layers.Conv2D`` with padding "same": same weights, same result."""
+    """``keras.layers.Conv2D`` with padding "same": equal weights, equal results."""
 
     def convolution_op(self, inputs, kernel):
         """Return the windows of the images times the kernel."""
         steps, reach = self.strides, _per_block(self.kernel_size, self.strides)
         rows, columns = _per_block(inputs.shape[1:3], steps)
-        # As many whole blocks as the last windows reach.
+        # The last windows reach into this many blocks.
         blocks = rows + reach[0] - 1, columns + reach[1] - 1
         before = [
             max((cells - 1) * step + window - size, 0) // 2
@@ -36,7 +36,7 @@ class ProductConv2D(keras.layers.Conv2D):
             for down in range(reach[0])
             for right in range(reach[1])
         ]
-        # Joined first: one product over whole windows is faster than a sum of many.
+        # One product over whole windows is faster than a sum of many products.
         return ops.matmul(
             ops.concatenate(windows, axis=-1), _as_matrix(kernel, reach, steps)
         )
@@ -49,7 +49,7 @@ class ProductConv2DTranspose(keras.layers.Conv2DTranspose):
         """Return the sum, at every pixel, of the windows that cover it."""
         steps, reach = self.strides, _per_block(self.kernel_size, self.strides)
         rows, columns = inputs.shape[1:3]
-        # The kernel has outputs before inputs, as that of the convolution it reverses.
+        # In a transposed kernel the outputs come before the inputs.
         matrix = _as_matrix(self.kernel, reach, steps)
         windows = ops.matmul(inputs, ops.transpose(matrix))
         covered = 0.0
@@ -74,12 +74,12 @@ class ProductConv2DTranspose(keras.layers.Conv2DTranspose):
 
 
 def _per_block(sizes, steps) -> tuple[int, ...]:
-    """Return how many blocks of the stride's size cover windows or images."""
+    """Return how many blocks, as large as the stride, cover windows or images."""
     return tuple(math.ceil(n / step) for n, step in zip(sizes, steps, strict=True))
 
 
 def _padded(images, blocks, steps, before):
-    """Return images with zeros around, as large as so many blocks."""
+    """Return images with zeros around them, as large as so many blocks."""
     height, width = blocks[0] * steps[0], blocks[1] * steps[1]
     after = [
         max(size - margin - side, 0)
@@ -92,7 +92,7 @@ def _padded(images, blocks, steps, before):
 
 
 def _fold(images, blocks, steps):
-    """Return images as blocks, each with its pixels side by side as channels."""
+    """Return images as blocks. The pixels of a block become its channels."""
     split = (-1, blocks[0], steps[0], blocks[1], steps[1], images.shape[-1])
     folded = ops.transpose(ops.reshape(images, split), (0, 1, 3, 2, 4, 5))
     return ops.reshape(folded, (-1, *blocks, math.prod(steps) * split[5]))
@@ -110,7 +110,7 @@ def _unfold(folded, blocks, steps):
 def _as_matrix(kernel, reach, steps):
     """Return a kernel of shape (height, width, a, b) as a matrix, window by ``b``.
 
-    A window is in the order of its blocks, then of the pixels in a block.
+    The rows are ordered by the blocks of a window, then by the pixels of a block.
     """
     height, width, inner, outer = kernel.shape
     below, beside = reach[0] * steps[0] - height, reach[1] * steps[1] - width

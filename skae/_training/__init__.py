@@ -1,20 +1,23 @@
-"""The training engine: the only floor that knows which backend runs."""
+"""Training: phases, epochs, early stopping and selection. No backend is known here."""
 
-from ._inference import CompiledInference
-from ._programs import inference_program, training_program
-from ._recipe import Recipe
+from ._config import TrainingConfig
+from ._data import TrainingData
+from ._loop import EpochReport, TrainingResult, train, train_once
+from ._phases import Phase, phases, weight_scales
+from ._schedule import Schedule
 from ._selection import improves_on, is_gain
-from ._train import EpochReport, TrainingResult, train, train_once
 
 __all__ = [
-    "CompiledInference",
     "EpochReport",
-    "Recipe",
+    "Phase",
+    "Schedule",
+    "TrainingConfig",
+    "TrainingData",
     "TrainingResult",
     "improves_on",
-    "inference_program",
     "is_gain",
+    "phases",
     "train",
     "train_once",
-    "training_program",
+    "weight_scales",
 ]

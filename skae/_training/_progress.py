@@ -23,14 +23,14 @@ class Progress:
         The monitored loss of that.
 
     trained : object
-        What there was after the best epoch so far: where a further stage starts. One
-        that started at PCA, for want of a better epoch, would be done at once.
+        What there was after the best epoch so far. The next phase starts here. From PCA
+        it would have nothing to do: PCA's encoder is the best for PCA's decoder.
 
     trained_loss : float
         The monitored loss of that.
 
     to_beat : float
-        The last monitored loss of the stage that was a real improvement, by ``tol``.
+        The last monitored loss of the phase that improved by more than ``tol``.
 
     patience : int
         Epochs left to improve on it.
@@ -49,7 +49,7 @@ class Progress:
 
     @classmethod
     def at(cls, state: Any, loss: float) -> Progress:
-        """Stand at iteration 0."""
+        """Return the progress at iteration 0."""
         return cls(state, loss, state)
 
     @property
@@ -62,11 +62,11 @@ class Progress:
         """That loss."""
         return min(self.trained_loss, self.start_loss)
 
-    def in_stage(self, schedule: Schedule) -> Progress:
-        """Stand at the start of a stage, which has to improve on its own losses.
+    def in_phase(self, schedule: Schedule) -> Progress:
+        """Return the progress at the start of a phase.
 
-        The first steps of a fresh optimizer are long: what they undo takes epochs to
-        come back, and more to beat what there was before.
+        A phase has to improve on its own losses. The first steps of a fresh optimizer
+        are long, and it takes epochs to regain what they undo.
         """
         patience = schedule.n_iter_no_change
         return replace(self, to_beat=np.inf, patience=patience, stopped_by=None)

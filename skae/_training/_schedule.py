@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from .._engines import OptimizerChoice
+
+_RATE = 0.002
+"""First rate of an optimizer given by name."""
+
+_SCALED_RATE = 0.004
+"""The same where weights are rescaled."""
 
 _ENCODER_RATE = 2.0
-"""Peak rate of an encoder that trains alone, in those of the whole network."""
+"""First rate of an encoder that trains alone, relative to that of the whole network."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When training steps, how far, and when it stops.
+    """The number of epochs, the learning rates, and when training stops.
 
     Parameters
     ----------
@@ -27,7 +38,7 @@ class Schedule:
         at the last step of epoch ``max_iter``.
 
     tol : float
-        Smallest relative improvement of the monitored loss that counts as one.
+        Smallest relative improvement of the monitored loss that counts.
 
     n_iter_no_change : int
         Epochs without an improvement after which training stops.
@@ -39,13 +50,35 @@ class Schedule:
     tol: float
     n_iter_no_change: int
 
+    CONSTRAINTS: ClassVar[dict[str, list]] = {
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+    }
+
+    @classmethod
+    def of(
+        cls, parameters: dict[str, Any], optimizer: OptimizerChoice, rescaled: bool
+    ) -> Schedule:
+        """Read the parameters of an estimator whose weights may be rescaled."""
+        return cls(
+            parameters["max_iter"],
+            first_rate(optimizer, rescaled),
+            optimizer.decays,
+            parameters["tol"],
+            parameters["n_iter_no_change"],
+        )
+
     def for_encoder(self) -> Schedule:
-        """Return half as many epochs for the encoder alone: faster, if rates decay."""
-        faster = _ENCODER_RATE if self.decays else 1.0
+        """Return the schedule of an encoder that trains alone: half as many epochs.
+
+        Its rate is higher, if rates decay.
+        """
+        factor = _ENCODER_RATE if self.decays else 1.0
         return replace(
             self,
             max_iter=-(-self.max_iter // 2),
-            learning_rate=faster * self.learning_rate,
+            learning_rate=factor * self.learning_rate,
         )
 
     def rates(self, epoch: int, n_batches: int) -> np.ndarray:
@@ -56,3 +89,11 @@ class Schedule:
         return (self.learning_rate * 0.5 * (1 + np.cos(np.pi * done))).astype(
             np.float32
         )
+
+
+def first_rate(optimizer: OptimizerChoice, rescaled: bool) -> float:
+    """Return the rate of the first step."""
+    if optimizer.learning_rate is not None:
+        return optimizer.learning_rate
+    # An optimizer with a schedule of its own ignores this rate.
+    return _SCALED_RATE if rescaled else _RATE

@@ -1,30 +1,33 @@
-"""Whether what was trained is really better than where it started."""
+"""Whether the trained network is significantly better than where it started."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.stats import sem, wilcoxon
 
-from ._jax_training import TrainingProgram
-from ._task import Task
-from ._train import TrainingResult
+from .._engines import Engine
+from ._data import TrainingData
+from ._loop import TrainingResult
 
 _STANDARD_ERRORS = 2
 _SIGNIFICANCE = 0.01
 
 
 def improves_on(
-    program: TrainingProgram, baseline: dict, result: TrainingResult, task: Task
+    engine: Engine,
+    baseline: dict,
+    result: TrainingResult,
+    data: TrainingData,
+    is_likelihood: bool,
 ) -> bool:
-    """Say whether training beat ``baseline`` beyond doubt.
+    """Say whether training beat ``baseline``.
 
-    It has to on all rows taken together, and on the held-out rows beyond chance, as
-    :func:`is_gain` has it.
+    It has to on average over all rows, and significantly on the held-out rows.
 
     Parameters
     ----------
-    program : TrainingProgram
-        Measures the loss of each row.
+    engine : Engine
+        Computes the loss of each row.
 
     baseline : dict
         The weights to beat.
@@ -32,39 +35,42 @@ def improves_on(
     result : TrainingResult
         What training found.
 
-    task : Task
+    data : TrainingData
         The rows, and which of them were held out.
+
+    is_likelihood : bool
+        Whether the loss is a negative log-likelihood.
     """
-    split = task.split
+    split = data.split
     before, after = (
-        task.row_losses(program, weights, split.all_rows)
+        data.row_losses(engine, weights, split.all_rows)
         for weights in (baseline, result.weights)
     )
     if not after.mean() < before.mean():
         return False
-    if not split.judges:
+    if not split.holds_out:
         return True
-    # Fold by fold, as they were judged: a row's damage goes by its place.
-    judged = [task.row_losses(program, baseline, rows) for rows in split.held_out]
-    gains = np.concatenate(judged) - result.judgement
-    if program.objective.likelihood is not None:
-        # A likelihood gains by losing a little on most rows what it wins on others.
+    # Fold by fold, as in training: a row's noise depends on its place.
+    held_out = [data.row_losses(engine, baseline, rows) for rows in split.held_out]
+    gains = np.concatenate(held_out) - result.validation_losses
+    if is_likelihood:
+        # A better likelihood may lose a little on most rows and gain much on others.
         return bool(gains.mean() > _STANDARD_ERRORS * sem(gains))
     return is_gain(gains)
 
 
 def is_gain(gains: np.ndarray) -> bool:
-    """Say whether rows gain on average, and beyond chance by their signed ranks.
+    """Say whether rows gain on average, and significantly by their signed ranks.
 
-    Wilcoxon's (1945) test, which Demšar (2006) recommends for comparing models: a few
-    extreme rows do not hide, in their spread, what all others say. Nor does one decide:
-    the average has to be a gain without the row that gains most. The level is strict
-    since the best of many epochs was picked on these rows.
+    The test is Wilcoxon's (1945), one-sided, with p < 0.01. Demšar (2006) recommends it
+    for comparing models: a few extreme rows do not hide the others in a wide standard
+    error. Nor may one row decide: the mean has to be a gain without the row that gains
+    most. The level is strict because the best of many epochs was chosen on these rows.
 
     Parameters
     ----------
     gains : ndarray of shape (n_rows,)
-        What each row's loss fell by.
+        By how much each row's loss fell.
     """
     if not gains.sum() - gains.max() > 0:
         return False

@@ -1,0 +1,29 @@
+"""Rows on their way from the user's array to a batch."""
+
+from ._augmentation import FeatureSwaps
+from ._batch import Batch
+from ._chunks import aligned_empty, cached_chunks, chunk_rows, chunks, dense, slices
+from ._feed import BLOCK_BYTES, Block, Feed, Resident, Streamed, feed
+from ._scaling import Scaling, on_grid, variances
+from ._split import Split
+
+__all__ = [
+    "BLOCK_BYTES",
+    "Batch",
+    "Block",
+    "FeatureSwaps",
+    "Feed",
+    "Resident",
+    "Scaling",
+    "Split",
+    "Streamed",
+    "aligned_empty",
+    "cached_chunks",
+    "chunk_rows",
+    "chunks",
+    "dense",
+    "feed",
+    "on_grid",
+    "slices",
+    "variances",
+]

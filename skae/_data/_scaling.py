@@ -1,0 +1,125 @@
+"""Centre rows by their mean and divide them by one global scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from ._chunks import aligned_empty, cached_chunks, dense
+
+_STEPS = 2.0**16
+
+_TINY = 1e-18
+"""Squares of values below this scale underflow in float32."""
+
+_NEAR = 8
+"""Largest distance of the mean from the origin, in units of the scale, at which float32
+rows keep enough digits."""
+
+
+def on_grid(values: np.ndarray) -> np.ndarray:
+    """Round to multiples of 2^-16, as float32. This removes earlier rounding errors."""
+    return np.rint(values * _STEPS).astype(np.float32) / np.float32(_STEPS)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    r"""The map between the data's units and the network's units.
+
+    The network sees :math:`(x - \mu) / s`. Here :math:`\mu` is the mean of the training
+    rows, and :math:`s = \sqrt{\frac{1}{d} \sum_j \mathrm{Var}(x_j)}` is one number for
+    all features. A single scale keeps the squared error that PCA minimises. One scale
+    for each feature would weight the features differently.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_features,), float64
+        Mean of each feature.
+
+    scale : float
+        Root of the mean variance, in the data's units. It is 1 for constant data.
+    """
+
+    mean: np.ndarray
+    scale: float
+
+    @classmethod
+    def fit(cls, X) -> Scaling:
+        """Measure the mean and the scale of the rows of ``X`` in float64."""
+        mean = _means(X)
+        scale = float(np.sqrt(variances(X, mean).mean()))
+        # The computed deviation of a constant feature is a rounding error of its mean.
+        rounding = 10 * np.finfo(np.float64).eps * np.abs(mean).max(initial=0.0)
+        return cls(mean, scale if scale > rounding else 1.0)
+
+    @classmethod
+    def none(cls, n_features: int) -> Scaling:
+        """Keep the data's own units."""
+        return cls(np.zeros(n_features), 1.0)
+
+    @property
+    def is_mild(self) -> bool:
+        """Whether float32 holds the unscaled rows well enough to compute with them."""
+        near = np.abs(self.mean).max() <= _NEAR * self.scale
+        return bool(near and self._is_moderate)
+
+    @property
+    def _is_moderate(self) -> bool:
+        return _TINY < self.scale < 1 / _TINY
+
+    def apply(self, X: np.ndarray) -> np.ndarray:
+        """Return ``X`` in the network's units, as float32.
+
+        The mean is subtracted in two parts: its value in the dtype of ``X``, then the
+        rest. In one part, float32 rows far from the origin would lose their small
+        differences.
+        """
+        if not self._is_moderate:
+            return ((X - self.mean) / self.scale).astype(np.float32)
+        mean = self.mean.astype(X.dtype)
+        rows = np.subtract(X, mean, out=aligned_empty(X.shape), casting="same_kind")
+        if X.dtype == np.float32:
+            rows -= (self.mean - mean).astype(np.float32)
+        rows *= np.float32(1 / self.scale)
+        return rows
+
+    def apply_for_training(self, X: np.ndarray) -> np.ndarray:
+        """Return ``X`` in the network's units, rounded to multiples of 2^-16.
+
+        Training magnifies the last bit of its data, and a change of units changes last
+        bits. Without the rounding, the same data in metres and in feet would end at
+        different networks.
+        """
+        rows = aligned_empty(X.shape)
+        for part in cached_chunks(X):
+            steps = X[part] - self.mean
+            # The divisor is exact: 2^16 is a power of two.
+            steps /= self.scale / _STEPS
+            np.rint(steps, out=rows[part], casting="same_kind")
+            rows[part] /= np.float32(_STEPS)
+        return rows
+
+    def invert(self, rows: np.ndarray) -> np.ndarray:
+        """Return network outputs in the data's units, as float64."""
+        return rows * self.scale + self.mean
+
+
+def variances(X, mean: np.ndarray | None = None) -> np.ndarray:
+    """Return the variance of each feature, in float64."""
+    if issparse(X):
+        return mean_variance_axis(X.astype(np.float64), axis=0)[1]
+    mean = _means(X) if mean is None else mean
+    squares = (
+        np.square(dense(X[part]) - mean).sum(axis=0) for part in cached_chunks(X)
+    )
+    return sum(squares) / X.shape[0]
+
+
+def _means(X) -> np.ndarray:
+    if issparse(X):
+        return mean_variance_axis(X.astype(np.float64), axis=0)[0]
+    sums = (dense(X[part]).sum(axis=0, dtype=np.float64) for part in cached_chunks(X))
+    return sum(sums) / X.shape[0]

@@ -1,0 +1,72 @@
+"""What is built once in a process and shared by all estimators with equal specs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cache, lru_cache, wraps
+from typing import Any
+
+from .. import _keras as keras
+from .._environment import generators_kept
+from .._networks import Networks, NetworkSpec, build_networks
+from .._objective import Objective
+from ._engine import Backend, Engine
+from ._optimizer import OptimizerSpec
+
+MOST_PROGRAMS = 32
+"""How many results of one function are kept. Those used least recently go first."""
+
+_BUILDING = threading.RLock()
+"""Threads that need the same program at once wait until one of them has built it."""
+
+
+def shared(build: Callable) -> Any:
+    """Return the function with a cache: equal arguments share what it builds."""
+    cached = lru_cache(MOST_PROGRAMS)(build)
+
+    @wraps(build)
+    def build_once(*args):
+        with _BUILDING:
+            return cached(*args)
+
+    build_once.cache_info = cached.cache_info  # type: ignore[attr-defined]
+    build_once.cache_clear = cached.cache_clear  # type: ignore[attr-defined]
+    return build_once
+
+
+@cache
+def backend() -> Backend:
+    """Return the backend that Keras runs on.
+
+    Raises
+    ------
+    ImportError
+        If skae has no engine for it.
+    """
+    name = keras.backend.backend()
+    if name != "jax":
+        raise ImportError(
+            f"skae trains on Keras' JAX backend, but Keras runs on {name!r} here. Set "
+            "KERAS_BACKEND=jax before Keras is imported, or leave it unset and import "
+            "Keras after skae's first fit."
+        )
+    with generators_kept():
+        from .jax import JaxBackend
+
+        return JaxBackend()
+
+
+@shared
+def networks(spec: NetworkSpec) -> Networks:
+    """Return the Keras models of ``spec``."""
+    if spec.is_custom:
+        # The user's code may need real values.
+        return build_networks(spec)
+    return backend().build(spec, build_networks)
+
+
+@shared
+def engine(spec: NetworkSpec, objective: Objective, optimizer: OptimizerSpec) -> Engine:
+    """Return the engine that trains the networks of ``spec``."""
+    return backend().engine(networks(spec), objective, optimizer)

@@ -1,0 +1,5 @@
+"""The engine on JAX. Importing it starts JAX."""
+
+from ._backend import JaxBackend
+
+__all__ = ["JaxBackend"]

@@ -1,0 +1,39 @@
+"""Keras, imported when it is first used.
+
+``from . import _keras as keras`` gives a module with the attributes of Keras. Reading
+the first one imports Keras. So ``import skae`` stays fast.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import ModuleType
+from typing import Any
+
+from ._environment import default_variable, generators_kept, variable
+
+
+def __getattr__(name: str) -> Any:
+    # Tools that inspect modules ask for such names. They must not import Keras.
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_imported(), name)
+
+
+@functools.cache
+def _imported() -> ModuleType:
+    # Keras reads the variable while it is imported. Its own default is TensorFlow.
+    backend = None if "keras" in sys.modules else "jax"
+    # joblib and Dask tell their worker processes in OpenMP's variable how many threads
+    # they may use. XLA reads a variable of its own, when it makes its first tensor.
+    n_threads = variable("OMP_NUM_THREADS")
+    with (
+        default_variable("KERAS_BACKEND", backend),
+        default_variable("NPROC", n_threads),
+        generators_kept(),
+    ):
+        import keras
+
+        keras.ops.convert_to_tensor(0.0)
+    return keras

@@ -1,0 +1,22 @@
+"""What a fitted estimator is: from rows to codes and back, as plain arrays."""
+
+from ._bounds import Bounds, Box
+from ._code_transform import CodeStatistics, CodeTransform
+from ._codec import Codec, squared_errors
+from ._density import Gaussian, draw_from
+from ._linear_codec import LinearCodec
+from ._network_codec import CodeSummary, NetworkCodec
+
+__all__ = [
+    "Bounds",
+    "Box",
+    "CodeStatistics",
+    "CodeSummary",
+    "CodeTransform",
+    "Codec",
+    "Gaussian",
+    "LinearCodec",
+    "NetworkCodec",
+    "draw_from",
+    "squared_errors",
+]

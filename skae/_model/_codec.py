@@ -1,0 +1,44 @@
+"""What every codec offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from .._data import chunks, dense
+
+
+class Codec(ABC):
+    """From rows to codes and back, in the data's units and in the dtype of the input.
+
+    A codec holds plain arrays and no Keras object. So a pickle is small, and any
+    version of Keras and any backend may load it.
+    """
+
+    @abstractmethod
+    def encode(self, X: Any) -> np.ndarray:
+        """Return the codes of rows. They are not finite where a row is not."""
+
+    @abstractmethod
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return the rows of codes."""
+
+    @abstractmethod
+    def keras_encoder(self) -> Any:
+        """Return the encoder as a Keras model."""
+
+    @abstractmethod
+    def keras_decoder(self) -> Any:
+        """Return the decoder as a Keras model."""
+
+
+def squared_errors(codec: Codec, X: Any) -> np.ndarray:
+    """Return the squared reconstruction error of each row of ``X``."""
+    parts = []
+    for chunk in chunks(X):
+        rows = dense(X[chunk])
+        restored = codec.decode(codec.encode(rows))
+        parts.append(np.square(np.subtract(rows, restored, dtype=float)).sum(axis=1))
+    return np.concatenate(parts)

@@ -1,0 +1,201 @@
+"""A trained network as a codec."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._data import Scaling, chunks, dense, slices
+from .._networks import NetworkSpec
+from ._blocks import MANY, filled
+from ._bounds import Bounds, Box
+from ._code_transform import CodeStatistics, CodeTransform
+from ._codec import Codec
+from ._numpy_inference import PRECISE_ROWS, NumpyInference
+
+
+class CodeSummary(NamedTuple):
+    """What is known of the codes of the training rows.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (n_components,)
+        Variance of each code, before whitening.
+
+    explained : float
+        Share of the rows' variance that the codes explain.
+
+    mean, covariance : ndarray of shape (n_components,) and square
+        Of the codes as users see them.
+    """
+
+    variances: np.ndarray
+    explained: float
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+@dataclass(frozen=True)
+class NetworkCodec(Codec):
+    """A trained network.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+
+    scaling : Scaling
+        Between the data's units and the network's.
+
+    weights : dict
+        For "encoder" and "decoder", the lists of trainable and of other arrays.
+
+    transform : CodeTransform
+        Between the network's codes and the codes users see.
+
+    bounds : Bounds
+        Beyond these, PCA continues the network.
+    """
+
+    spec: NetworkSpec
+    scaling: Scaling
+    weights: dict
+    transform: CodeTransform
+    bounds: Bounds
+
+    @classmethod
+    def plain(cls, spec: NetworkSpec, scaling: Scaling, weights: dict) -> NetworkCodec:
+        """Return a codec with the network's own codes, in the data's units."""
+        transform = CodeTransform.identity(spec.n_components, _unit(spec, scaling))
+        bounds = Bounds.none(spec.n_components, spec.n_features)
+        return cls(spec, scaling, weights, transform, bounds)
+
+    def canonical(
+        self, X, components: np.ndarray | None, *, rotate: bool, whiten: bool
+    ) -> tuple[NetworkCodec, CodeSummary]:
+        """Return this codec with canonical codes on ``X``, and their summary.
+
+        If PCA's ``components`` are given, they continue the network beyond ``X``.
+        """
+        unit = _unit(self.spec, self.scaling)
+        statistics = CodeStatistics.zero(self.spec.n_components, self.spec.n_features)
+        error = 0.0
+        row_box = Box.around_nothing(self.spec.n_features)
+        code_box = Box.around_nothing(self.spec.n_components)
+        for chunk in chunks(X):
+            rows = dense(X[chunk])
+            codes = self.encode(rows)
+            residuals = np.subtract(rows, self.decode(codes), dtype=np.float64)
+            error += float(np.vdot(residuals, residuals))
+            row_box, code_box = row_box.with_rows(rows), code_box.with_rows(codes)
+            statistics = statistics.with_rows(codes / unit, rows - self.scaling.mean)
+        transform, variances = CodeTransform.canonical(
+            statistics, unit, rotate=rotate, whiten=whiten
+        )
+        total = statistics.row_scatter
+        explained = 1 - error / total if total > 0 else float(error == 0)
+        bounds = self.bounds
+        if components is not None:
+            bounds = Bounds(
+                row_box.widened().in_units(self.scaling.scale, self.scaling.mean),
+                code_box.widened().in_units(self.scaling.scale),
+                components.astype(np.float32),
+            )
+        summary = CodeSummary(variances, explained, *statistics.mapped(transform))
+        return replace(self, transform=transform, bounds=bounds), summary
+
+    def evidence(self, X, noise: np.ndarray) -> np.ndarray:
+        """Return a lower bound of each row's log-likelihood, in nats.
+
+        The network is variational. The codes of every row are drawn with the standard
+        normal ``noise``, of shape (n_draws, n_components).
+        """
+        compute = functools.partial(self._compiled.evidence, noise=noise)
+        # One block size, so that the sums for a row do not depend on the other rows.
+        found = _blockwise(compute, X, np.empty(X.shape[0]), MANY)
+        # A density in other units has another value.
+        return found - self.spec.n_features * np.log(self.scaling.scale)
+
+    def divergences(self, X) -> np.ndarray:
+        """Return each code's mean divergence from its prior over ``X``, in nats."""
+        found = np.empty((X.shape[0], self.spec.n_components))
+        _blockwise(self._compiled.divergences, X, found, MANY)
+        return found.mean(axis=0) @ (self.transform.matrix != 0)
+
+    def encode(self, X) -> np.ndarray:
+        """Return the codes of rows. They are not finite where a row is not."""
+        codes = np.empty((X.shape[0], self.spec.n_components), X.dtype)
+        inference = self._inference(len(codes))
+        size = inference.block_rows(*X.shape)
+        return _blockwise(inference.encode, X, codes, size)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return the rows of codes."""
+        X = np.empty((len(codes), self.spec.n_features), codes.dtype)
+        inference = self._inference(len(codes))
+
+        def decode(blocks):
+            return map(self.scaling.invert, inference.decode(blocks))
+
+        return _blockwise(decode, codes, X, inference.block_rows(*X.shape))
+
+    def keras_encoder(self) -> Any:
+        """Return the encoder as a Keras model."""
+        from ._export import export_encoder
+
+        return export_encoder(
+            self.spec, self.weights, self.scaling, self.transform, self.bounds
+        )
+
+    def keras_decoder(self) -> Any:
+        """Return the decoder as a Keras model."""
+        from ._export import export_decoder
+
+        return export_decoder(
+            self.spec, self.weights, self.scaling, self.transform, self.bounds
+        )
+
+    def __getstate__(self) -> dict:
+        # Cached functions of the arrays are not part of the codec.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def _inference(self, n_rows: int) -> Any:
+        """Return what computes so many rows."""
+        if not self.spec.has_numpy_forward:
+            return self._compiled
+        return self._precise if n_rows <= PRECISE_ROWS else self._fast
+
+    @functools.cached_property
+    def _precise(self) -> NumpyInference:
+        return NumpyInference(*self._parts, precise=True)
+
+    @functools.cached_property
+    def _fast(self) -> NumpyInference:
+        return NumpyInference(*self._parts, precise=False)
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        from ._compiled_inference import CompiledInference
+
+        return CompiledInference(*self._parts)
+
+    @property
+    def _parts(self) -> tuple:
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+
+def _blockwise(compute, values, out: np.ndarray, size: int) -> np.ndarray:
+    """Fill ``out`` with what is computed of blocks of ``values``."""
+    parts = list(slices(len(out), size))
+    blocks = (filled(dense(values[part]), size) for part in parts)
+    for part, block in zip(parts, compute(blocks), strict=True):
+        out[part] = block[: part.stop - part.start]
+    return out
+
+
+def _unit(spec: NetworkSpec, scaling: Scaling) -> float:
+    """Return one unit of the network's codes. Variational codes have no unit."""
+    return scaling.scale if spec.likelihood is None else 1.0

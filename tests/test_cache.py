@@ -1,0 +1,150 @@
+"""Programs are compiled once and shared."""
+
+import threading
+
+import jax
+import numpy as np
+import pytest
+from conftest import dense_spec, small_network
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold
+
+from skae import _keras as keras
+from skae._engines import MOST_PROGRAMS, backend, engine
+from skae._model._compiled_inference import inference_program
+
+COMPILED = []
+
+
+def _note(event, duration, **details):
+    if event == "/jax/core/compile/backend_compile_duration":
+        COMPILED.append(details.get("fun_name", "a function"))
+
+
+jax.monitoring.register_event_duration_secs_listener(_note)
+
+
+@pytest.fixture
+def compiled():
+    """Return the list of what is compiled from here on."""
+    COMPILED.clear()
+    return COMPILED
+
+
+def test_a_new_network_is_compiled(compiled, digits):
+    # What the other tests count on: compilations are seen.
+    small_network(hidden_layer_sizes=(11,), max_iter=1).fit(digits)
+    assert compiled
+
+
+def test_a_grid_over_numbers_compiles_once(compiled, digits):
+    estimator = small_network(max_iter=2, corruption="gaussian", n_components=2)
+    folds = KFold(4)  # 1347 and 1348 rows
+    assert len({len(train) for train, _ in folds.split(digits)}) == 2
+    GridSearchCV(estimator, {"alpha": [1e-5]}, cv=folds).fit(digits)
+    compiled.clear()
+    grid = {
+        "alpha": [0.0, 1e-3],
+        "learning_rate": [1e-3, 5e-3],
+        "random_state": [1, 2],
+        "corruption_level": [0.1, 0.5],
+        "max_iter": [1, 3],
+    }
+    GridSearchCV(estimator, grid, cv=folds).fit(digits)
+    assert compiled == []
+
+
+def test_threads_compile_once(compiled, digits, monkeypatch):
+    counts = []
+    for n_threads, width in ((1, 12), (1, 13), (6, 14)):
+        monkeypatch.setattr(backend(), "n_threads", n_threads)
+        compiled.clear()
+        small_network(hidden_layer_sizes=(width,), max_iter=2).fit(digits[:300])
+        counts.append(len(compiled))
+    # The first fit of all compiles what every other shares.
+    assert counts[1] == counts[2] > 0
+
+
+def test_samples_of_other_sizes_compile_nothing_new(compiled, digits):
+    few = small_network(max_iter=2, n_components=2)
+    few.fit(digits[:1700])
+    compiled.clear()
+    for n_rows in (1670, 1750, 1792):
+        few.fit(digits[:n_rows])
+    assert compiled == []
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu"], ids=["numpy", "compiled"])
+def test_calls_of_any_size_compile_nothing_new(activation, compiled, digits):
+    rows = np.random.default_rng(0).uniform(0, 16, size=(10_000, 64))
+    fitted = small_network(max_iter=2, activation=activation).fit(digits)
+    compiled.clear()
+    # One call of few, one of many.
+    fitted.reconstruct(rows[:1])
+    fitted.reconstruct(rows[:9])
+    assert bool(compiled) == (activation == "gelu")
+    compiled.clear()
+    for n_rows in (1, 7, 100, 9999, 10_000):
+        fitted.reconstruct(rows[:n_rows])
+    fitted.transform(rows.astype(np.float32))
+    assert compiled == []
+
+
+def test_clones_of_keras_instances_share_a_program(digits):
+    estimator = small_network(
+        optimizer=keras.optimizers.Adam(1e-3), loss=keras.losses.Huber(0.5), max_iter=2
+    )
+    codes = clone(estimator).fit(digits).transform(digits)
+    built = engine.cache_info().misses
+    again = clone(estimator).set_params(alpha=estimator.alpha).fit(digits)
+    np.testing.assert_array_equal(again.transform(digits), codes)
+    clone(estimator).set_params(alpha=0.1, random_state=1).fit(digits)
+    assert engine.cache_info().misses == built
+
+
+def test_the_cache_is_bounded():
+    for width in range(1, MOST_PROGRAMS + 5):
+        inference_program(dense_spec(3, 2, (width,)))
+    info = inference_program.cache_info()
+    assert info.currsize == info.maxsize == MOST_PROGRAMS
+
+
+def in_threads(functions):
+    """Call all functions at once, each in a thread; return their results."""
+    start, results = threading.Barrier(len(functions)), [None] * len(functions)
+
+    def call(number, function):
+        start.wait()
+        results[number] = function()
+
+    threads = [
+        threading.Thread(target=call, args=item) for item in enumerate(functions)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert not any(thread.is_alive() for thread in threads)
+    return results
+
+
+def test_threads_that_want_one_program_build_it_once():
+    spec = dense_spec(17, 2, (13,))
+    built = in_threads([lambda: inference_program(spec)] * 8)
+    assert len({id(program) for program in built}) == 1
+
+
+def test_threads_change_nothing(digits):
+    estimators = [
+        small_network(n_components=k, random_state=seed, hidden_layer_sizes=sizes)
+        for k, seed in ((2, 0), (3, 1))
+        for sizes in ((32,), (19, 7))
+    ] * 2
+
+    def codes(estimator):
+        return clone(estimator).set_params(max_iter=3).fit(digits).transform(digits)
+
+    alone = [codes(estimator) for estimator in estimators]
+    together = in_threads([lambda e=e: codes(e) for e in estimators])
+    for expected, found in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -1,0 +1,274 @@
+"""The engine on JAX against loops written by hand."""
+
+import jax
+import numpy as np
+import pytest
+from conftest import dense_spec
+
+from skae import AutoencoderTransformer
+from skae import _keras as keras
+from skae._data import Batch, Resident, Scaling, Split, on_grid
+from skae._engines import HyperParameters, OptimizerSpec, engine, networks
+from skae._engines.jax import _engine
+from skae._networks import (
+    CustomLayers,
+    WeightScales,
+    build_networks,
+    initial_weights,
+)
+from skae._objective import Objective, Reconstruction
+from skae._training import Phase, Schedule, TrainingData, train
+
+SCHEDULE = Schedule(3, learning_rate=1e-2, decays=True, tol=0.0, n_iter_no_change=3)
+
+
+def engine_of(spec):
+    """Return the engine of a network that minimises the squared error by Adam."""
+    objective = Objective((Reconstruction.of({"loss": "mean_squared_error"}),))
+    return engine(spec, objective, OptimizerSpec.of("adam")[0])
+
+
+def data_of(trainer, rows, split, batch_size, alpha):
+    """Return the data of training on rows that are in the network's units."""
+    scaling = Scaling.none(rows.shape[1])
+    feed = Resident.of(Batch(rows), scaling, batch_size, trainer.place)
+    hyper = HyperParameters(((),), alpha=np.float32(alpha))
+    return TrainingData(feed, split, hyper, batch_size, len(split.train[-1]))
+
+
+class Adam:
+    """Kingma & Ba (2015), with Keras' default constants."""
+
+    def __init__(self):
+        self.steps, self.moments = 0, {}
+
+    def step(self, weights, gradients, rate):
+        self.steps += 1
+        for name, gradient in gradients.items():
+            first, second = self.moments.get(name, (0.0, 0.0))
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.999 * second + 0.001 * gradient**2
+            self.moments[name] = first, second
+            correction = np.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
+            weights[name] = weights[name] - rate * correction * first / (
+                np.sqrt(second) + 1e-7
+            )
+
+
+def loss_and_gradients(w, x, alpha):
+    """Squared error of z = Wx + b + C tanh(Hx + h), likewise back, by hand."""
+    hidden = np.tanh(x @ w["eh"] + w["ehb"])
+    z = x @ w["el"] + w["elb"] + hidden @ w["ec"]
+    back = np.tanh(z @ w["dh"] + w["dhb"])
+    y = z @ w["dl"] + w["dlb"] + back @ w["dc"]
+    loss = np.square(y - x).mean()
+    dy = 2 * (y - x) / x.size
+    dback = (dy @ w["dc"].T) * (1 - back**2)
+    dz = dy @ w["dl"].T + dback @ w["dh"].T
+    dhidden = (dz @ w["ec"].T) * (1 - hidden**2)
+    gradients = {
+        "dl": z.T @ dy,
+        "dlb": dy.sum(0),
+        "dc": back.T @ dy + alpha * w["dc"],
+        "dh": z.T @ dback + alpha * w["dh"],
+        "dhb": dback.sum(0),
+        "el": x.T @ dz,
+        "elb": dz.sum(0),
+        "ec": hidden.T @ dz + alpha * w["ec"],
+        "eh": x.T @ dhidden + alpha * w["eh"],
+        "ehb": dhidden.sum(0),
+    }
+    return loss, gradients
+
+
+@pytest.mark.parametrize("n_phases", [1, 2])
+def test_fused_loop_equals_a_loop_by_hand(n_phases, digits):
+    rows = on_grid((digits - digits.mean(axis=0)) / 4)[:150]
+    spec = dense_spec(64, 5, (12,), "tanh")
+    trainer, models = engine_of(spec), networks(spec)
+    # Every weight is drawn: at PCA some gradients are zero but for rounding, and Adam
+    # turns the rounding into steps.
+    rng = np.random.default_rng(0)
+    weights = {
+        side: (
+            [
+                rng.normal(scale=0.2, size=variable.shape).astype(np.float32)
+                for variable in getattr(models, side).trainable_variables
+            ],
+            [],
+        )
+        for side in ("encoder", "decoder")
+    }
+    layers = [
+        f"{layer.name}/{variable.name}"
+        for layer in models.encoder.layers
+        for variable in layer.trainable_variables
+    ]
+    assert sorted(layers) == [
+        "correction/kernel",
+        "hidden_0/bias",
+        "hidden_0/kernel",
+        "linear/bias",
+        "linear/kernel",
+    ]
+    names = [
+        {"hidden_0": "h", "linear": "l", "correction": "c"}[layer.split("/")[0]]
+        + ("b" if layer.endswith("bias") else "")
+        for layer in layers
+    ]
+    by_hand = {
+        side[0] + name: value.astype(np.float64)
+        for side in ("encoder", "decoder")
+        for name, value in zip(names, weights[side][0], strict=True)
+    }
+
+    alpha, batch_size = 1e-3, 32  # 120 rows: the last batch has 24
+    order = np.random.RandomState(1).permutation(len(rows))
+    split = Split([order[30:]], [order[:30]])
+    data = data_of(trainer, rows, split, batch_size, alpha)
+    phases = [Phase(data, SCHEDULE), Phase(data.for_encoder(), SCHEDULE)][:n_phases]
+    result = train(trainer, weights, phases, np.random.RandomState(2))
+
+    rng, curve, validation = np.random.RandomState(2), [], []
+    held_out = rows[split.held_out[0]].astype(float)
+    for phase in phases:
+        adam, of_encoder = Adam(), phase is not phases[0]
+        for epoch in range(3):
+            rng.randint(2**32, dtype=np.uint32)
+            if of_encoder:  # on four times as many rows, in batches of as many more
+                (block,) = phase.data.feed.shuffled(split.train[0], 480, rng)
+                shown = np.asarray(block.rows.input)[:480].astype(float)
+                batches = np.split(shown, range(128, 480, 128))
+            else:
+                shown = rows[rng.permutation(split.train[0])].astype(float)
+                batches = np.split(shown, range(batch_size, 120, batch_size))
+            total = 0.0
+            for batch, rate in zip(
+                batches, SCHEDULE.rates(epoch, len(batches)), strict=True
+            ):
+                penalty = 0 if of_encoder else alpha
+                loss, gradients = loss_and_gradients(by_hand, batch, penalty)
+                if of_encoder:
+                    gradients = {n: g for n, g in gradients.items() if n[0] == "e"}
+                adam.step(by_hand, gradients, rate)
+                total += loss * len(batch)
+            curve.append(total / len(shown))
+            validation.append(loss_and_gradients(by_hand, held_out, 0)[0])
+
+    np.testing.assert_allclose(result.loss_curve, curve, rtol=1e-5)
+    np.testing.assert_allclose(result.validation_loss_curve, validation, rtol=1e-5)
+    assert validation[-1] == min(validation)
+    for side in ("encoder", "decoder"):
+        for name, value in zip(names, result.weights[side][0], strict=True):
+            expected = by_hand[side[0] + name]
+            np.testing.assert_allclose(value, expected, atol=n_phases * 1e-5)
+
+
+def normalised(*, n_features, n_components):
+    """Return an encoder with batch normalisation."""
+    return keras.Sequential(
+        [
+            keras.Input((n_features,)),
+            # A bias would have no gradient but rounding, which Adam makes into steps.
+            keras.layers.Dense(10, use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.Activation("tanh"),
+            keras.layers.Dense(n_components),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("dropout", "encoder", "n_rows"),
+    [(0.5, None, 128), (0.0, normalised, 120), (0.0, normalised, 150)],
+    ids=["dropout", "batch normalisation", "and a last batch of 22 rows"],
+)
+def test_fused_loop_equals_keras_called_batch_by_batch(dropout, encoder, n_rows):
+    # Not digits: a pixel that is blank in a whole batch has no gradient but rounding.
+    rows = on_grid(np.random.default_rng(0).normal(size=(n_rows, 64)))
+    own = {} if encoder is None else {"encoder": CustomLayers(encoder)}
+    spec = dense_spec(64, 5, (12,), "tanh", linear_path=False, dropout=dropout, **own)
+    trainer, models = engine_of(spec), networks(spec)
+    start = initial_weights(models, None, WeightScales(1.0), np.random.RandomState(0))
+    split = Split([np.arange(n_rows)], [np.arange(0)])
+    phases = [Phase(data_of(trainer, rows, split, 32, 0.0), SCHEDULE)]
+    result = train(trainer, start, phases, np.random.RandomState(2))
+    again = train(trainer, start, phases, np.random.RandomState(2))
+
+    def loss(trainable, states, batch):
+        codes, kept = models.encoder.stateless_call(
+            trainable[0], states[0], batch, training=True
+        )
+        outputs, kept_too = models.decoder.stateless_call(
+            trainable[1], states[1], codes, training=True
+        )
+        return ((outputs - batch) ** 2).mean(), (kept, kept_too)
+
+    rng, adam, curve = np.random.RandomState(2), Adam(), []
+    sides = ("encoder", "decoder")
+    trainable = {
+        side + str(number): value
+        for side in sides
+        for number, value in enumerate(start[side][0])
+    }
+    states = [start[side][1] for side in sides]
+    for epoch in range(3):
+        rng.randint(2**32, dtype=np.uint32)
+        order = rng.permutation(n_rows)
+        batches = np.split(order, range(32, n_rows, 32))
+        total = 0.0
+        for batch, rate in zip(
+            batches, SCHEDULE.rates(epoch, len(batches)), strict=True
+        ):
+            values = [
+                [trainable[name] for name in trainable if name.startswith(side)]
+                for side in sides
+            ]
+            (value, states), gradients = jax.value_and_grad(loss, has_aux=True)(
+                values, states, rows[batch]
+            )
+            flat = dict(zip(trainable, jax.tree.leaves(gradients), strict=True))
+            adam.step(trainable, flat, rate)
+            total += float(value) * len(batch)
+        curve.append(total / n_rows)
+
+    np.testing.assert_allclose(result.loss_curve, curve, rtol=1e-5)
+    assert result.loss_curve == again.loss_curve
+    assert curve[-1] == min(curve)
+    for side, kept in zip(sides, states, strict=True):
+        for number, value in enumerate(result.weights[side][0]):
+            np.testing.assert_allclose(value, trainable[side + str(number)], atol=1e-5)
+        for value, expected in zip(result.weights[side][1], kept, strict=True):
+            np.testing.assert_allclose(value, expected, atol=1e-5)
+
+
+def convolutional_encoder(n_features, n_components):
+    import keras
+
+    rows = keras.Input((n_features,))
+    images = keras.layers.Reshape((8, 8, 1))(rows)
+    hidden = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(images)
+    codes = keras.layers.Dense(n_components)(keras.layers.Flatten()(hidden))
+    return keras.Model(rows, codes)
+
+
+@pytest.mark.parametrize("n_samples", [1100, 300])
+def test_without_a_loop_the_result_is_the_same(n_samples, digits, monkeypatch):
+    # Networks that convolve need a call for each batch, with one model or with six.
+    found = []
+    for answer in (True, False):
+        engine.cache_clear()
+        monkeypatch.setattr(
+            _engine, "has_convolutions", lambda networks, answer=answer: answer
+        )
+        fitted = AutoencoderTransformer(
+            3, encoder=convolutional_encoder, max_iter=3, random_state=0
+        ).fit(digits[:n_samples])
+        found.append((fitted.loss_curve_, fitted.validation_loss_curve_))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+
+
+def test_convolutions_are_found_in_whatever_layers():
+    own = dense_spec(64, 3, (8,), encoder=CustomLayers(convolutional_encoder))
+    for spec, expected in ((own, True), (dense_spec(64, 3, (8,)), False)):
+        assert _engine.has_convolutions(build_networks(spec)) == expected

@@ -1,0 +1,121 @@
+"""NumPy computes what Keras' own models compute."""
+
+import numpy as np
+import pytest
+from conftest import dense_spec
+
+from skae._data import Scaling
+from skae._model import Bounds, Box, CodeTransform, NetworkCodec
+from skae._model._numpy_inference import PRECISE_ROWS
+from skae._networks import ConvolutionalLayers, CustomLayers, DenseLayers
+
+N_FEATURES, N_COMPONENTS = 12, 3
+
+
+def drawn_codec(rng, mean, bounded=True, **parameters):
+    """Return a codec of random weights, and rows for it."""
+    from skae._networks import build_networks
+
+    parameters = {"sizes": (9,), "activation": "relu", **parameters}
+    spec = dense_spec(N_FEATURES, N_COMPONENTS, **parameters)
+    networks = build_networks(spec)
+    weights = {
+        side: (
+            [
+                rng.normal(scale=0.4, size=variable.shape).astype(np.float32)
+                for variable in getattr(networks, side).trainable_variables
+            ],
+            [],
+        )
+        for side in ("encoder", "decoder")
+    }
+    scale = 1.0 if spec.keeps_units else 0.3
+    scaling = Scaling(np.full(N_FEATURES, 0.0 if spec.keeps_units else mean), scale)
+    rows = scaling.mean + scale * rng.normal(size=(700, N_FEATURES))
+    matrix = np.linalg.qr(rng.normal(size=(N_COMPONENTS, N_COMPONENTS)))[0]
+    offset = rng.normal(size=N_COMPONENTS)
+    arrays = offset, scale * matrix, matrix.T / scale
+    transform = CodeTransform(*(array.astype(np.float32) for array in arrays))
+    bounds = Bounds.none(N_COMPONENTS, N_FEATURES)
+    if bounded:
+        axes = np.linalg.qr(rng.normal(size=(N_FEATURES, N_COMPONENTS)))[0].T
+        box = Box(*(sign * np.ones(N_FEATURES, np.float32) for sign in (-1, 1)))
+        codes = Box(box.low[:N_COMPONENTS], box.high[:N_COMPONENTS])
+        bounds = Bounds(box, codes, axes.astype(np.float32))
+    return NetworkCodec(spec, scaling, weights, transform, bounds), rows
+
+
+def assert_as_keras(codec, rows):
+    assert codec.spec.has_numpy_forward
+    codes = codec.encode(rows)
+    expected = np.asarray(codec.keras_encoder()(rows.astype(np.float32)))
+    # What float32 loses where rows are far from the origin.
+    atol = 2e-5 + 1e-6 * np.abs(rows).max()
+    np.testing.assert_allclose(codes, expected, atol=atol)
+    decoded = codec.decode(codes)
+    expected = np.asarray(codec.keras_decoder()(codes.astype(np.float32)))
+    np.testing.assert_allclose(decoded, expected, atol=atol)
+
+
+SKIP_CONNECTIONS = {
+    "linear": {},
+    "dense": {"see_inputs": True},
+    "none": {"linear_path": False},
+}
+
+
+@pytest.mark.parametrize("skip_connections", SKIP_CONNECTIONS)
+@pytest.mark.parametrize("sizes", [(), (9,), (9, 7), (9, 7, 5)])
+@pytest.mark.parametrize("mean", [0.5, 30.0], ids=["near", "far"])
+def test_layers(mean, skip_connections, sizes):
+    codec, rows = drawn_codec(
+        np.random.default_rng(0),
+        mean,
+        sizes=sizes,
+        **SKIP_CONNECTIONS[skip_connections],
+    )
+    assert codec.scaling.is_mild == (mean < 1)
+    assert_as_keras(codec, rows)
+    assert_as_keras(codec, rows.astype(np.float32))
+    assert_as_keras(codec, rows[:PRECISE_ROWS])
+
+
+@pytest.mark.parametrize(
+    "activation", ["relu", "leaky_relu", "tanh", "sigmoid", "silu", "linear", None]
+)
+def test_activations(activation):
+    rng = np.random.default_rng(0)
+    codec, rows = drawn_codec(rng, 0.0, activation=activation)
+    assert_as_keras(codec, rows)
+    # Where an exponential overflows.
+    codec, rows = drawn_codec(rng, 0.0, bounded=False, activation=activation)
+    assert_as_keras(codec, 500 * rows[:20])
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_means_of_distributions(likelihood):
+    rng = np.random.default_rng(0)
+    codec, rows = drawn_codec(rng, 0.5, bounded=False, likelihood=likelihood)
+    assert_as_keras(codec, rows)
+
+
+def test_output_activation():
+    codec, rows = drawn_codec(
+        np.random.default_rng(0),
+        0.5,
+        bounded=False,
+        linear_path=False,
+        output_activation="sigmoid",
+    )
+    assert_as_keras(codec, rows)
+
+
+def test_networks_left_to_the_compiler():
+    assert dense_spec(4, 2, (3,)).has_numpy_forward
+    for activation in ("gelu", np.tanh):
+        assert not dense_spec(4, 2, (3,), activation).has_numpy_forward
+    for layers in (
+        CustomLayers(print),
+        ConvolutionalLayers((2, 2, 1), (), DenseLayers((3,))),
+    ):
+        assert not dense_spec(4, 2, (3,), encoder=layers).has_numpy_forward
