@@ -14,189 +14,217 @@ _TERMS = Reconstruction, Corruption, Sparsity, Contraction
 
 
 class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
-    r"""Dense autoencoder that starts at PCA and never reconstructs worse.
+    r"""Dense autoencoder that starts at PCA and is kept only if it beats PCA.
 
-    An autoencoder without hidden layers and with linear activations is PCA [1]_. Here
-    every network holds that linear autoencoder as one path, at the start PCA's own
-    solution, and adds to it a nonlinear path whose last layer starts at zero:
+    An autoencoder without hidden layers and with linear activations is PCA [1]_. Every
+    network here contains that linear autoencoder as one path. A nonlinear path is added
+    to it:
 
     .. math::
         z = W x + f(x), \qquad \hat x = V z + g(z).
 
-    So at iteration 0 the model is PCA, and what training makes of it is kept only where
-    it is better, beyond doubt, on rows held out from training. Data are centred and
-    divided by one global scale, so their units do not matter.
+    At the start :math:`W` and :math:`V` are PCA's, and the last layers of :math:`f` and
+    :math:`g` are zero. So training starts at PCA. The trained network is kept only if
+    it beats PCA significantly on held-out rows. Otherwise the fitted estimator is PCA.
+    Data are centred and divided by one global scale, so their units do not matter.
 
-    Read more in ``docs/architecture.md``.
+    Read more in ``docs/guarantee.md``.
 
     Parameters
     ----------
     n_components : int, float in (0, 1) or None, default=2
-        Width of the code. A float is the share of the variance to explain: the smallest
-        number of components for which PCA explains more than that. None keeps
-        ``min(n_samples, n_features)``.
+        Number of components, the width of the code. A float is a share of the variance:
+        the smallest number of components with which PCA explains more than that. None
+        stands for ``min(n_samples, n_features)``.
 
     hidden_layer_sizes : array-like of int, default=(256, 128)
-        Widths of the encoder's hidden layers; the decoder mirrors them. Empty for a
-        linear autoencoder: with squared error that is PCA, and nothing is trained.
+        Widths of the encoder's hidden layers. The decoder mirrors them. Without hidden
+        layers, and with the squared error, the autoencoder is PCA, and nothing is
+        trained.
 
     activation : str or callable, default="relu"
         Keras activation of the hidden layers.
 
     skip_connections : {"linear", "dense"} or None, default="linear"
-        - "linear": input, code and output are joined by the linear path above.
-        - "dense": every encoder layer also sees the input and every decoder layer the
-          code, :math:`h_l = \sigma(W_l [h_{l-1}; x] + b_l)`. This holds the linear
-          path, so it starts at PCA too.
-        - None: the plain textbook network, from a random start and without guarantee.
+        - "linear": the linear path joins input, code and output.
+        - "dense": every encoder layer also sees the input, and every decoder layer the
+          code, :math:`h_l = \sigma(W_l [h_{l-1}; x] + b_l)`. The linear path is there,
+          too.
+        - None: the plain textbook network. It starts at random weights and need not
+          beat PCA.
 
     encoder, decoder : callable or None, default=None
-        Your own network in place of the hidden layers: called with the keywords
-        ``n_features`` and ``n_components``, it returns a ``keras.Model`` from
-        ``(n_features,)`` to ``(n_components,)`` (the encoder) or back (the decoder).
-        With ``skip_connections="linear"`` the linear path is added around it; with None
-        the model is all there is.
+        Your own network in place of the layers. It is called with the keywords
+        ``n_features`` and ``n_components`` and returns a ``keras.Model``: the encoder
+        maps ``(n_features,)`` to ``(n_components,)``, the decoder the other way. Its
+        input is centred and divided by one global scale, unless ``output_activation``
+        is set. With ``skip_connections="linear"`` the linear path is added around it.
+        With None there is only the model.
 
     output_activation : str, callable or None, default=None
-        Keras activation of the reconstruction, as "sigmoid" for pixels in 0-1. The
-        network then sees the data as they are, neither centred nor scaled, and cannot
-        start at PCA: ``skip_connections`` has to be None.
+        Keras activation of the reconstruction, for example "sigmoid" for pixels in 0-1.
+        The network then sees the data neither centred nor scaled. Training cannot start
+        at PCA, so ``skip_connections`` has to be None.
 
     whiten : bool, default=False
         Whether to give every code variance one on the training data.
 
     loss : str, callable or keras.losses.Loss, default="mean_squared_error"
         Keras loss between rows and reconstructions, both centred and divided by the
-        global scale (without ``output_activation``). With another loss than the squared
-        error the guarantee holds for that loss.
+        global scale. With another loss than the squared error, the network has to beat
+        PCA by that loss.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras optimizer. An instance is not changed.
 
     learning_rate : float or None, default=None
-        Rate of the first step; it falls along half a cosine to zero at ``max_iter``.
-        None is 0.004 (0.002 where steps have no units, see Notes) for an optimizer
-        given by name, and for an instance the instance's own rate or schedule, as it
-        is.
+        Rate of the first step. It falls along half a cosine to zero at ``max_iter``.
+        None stands for 0.004 if the optimizer is given by name and weights are rescaled
+        (see Notes), for 0.002 if they are not, and for an instance's own rate or
+        schedule.
 
     batch_size : int or "auto", default="auto"
-        Rows in a batch. "auto" is the power of two nearest to ``n_samples / 35``, from
-        32 to 512.
+        Number of rows in a batch. "auto" is the power of two nearest to
+        ``n_samples / 35``, from 32 to 512.
 
     max_iter : int, default=60
-        Most epochs. Where rows are few, the encoder then trains alone, for half as
-        many more at most: see ``early_stopping``.
+        Largest number of epochs. On small or wide data the last third trains the
+        encoder alone, see ``early_stopping``.
 
     alpha : float, default=1e-5
-        Strength of the L2 penalty
-        :math:`\frac{\alpha}{2} u \sum_l \lVert W_l \rVert^2` on the kernels of the
-        nonlinear path, where :math:`u` is the share of the variance that PCA leaves
-        unexplained (1 without a path that holds PCA): the larger, the closer to PCA.
+        Strength of the L2 penalty :math:`\frac{\alpha}{2} u \sum_l \lVert W_l \rVert^2`
+        on the kernels of the nonlinear path. Here :math:`u` is the share of the
+        variance that PCA leaves, or 1 without a linear path. With a larger penalty the
+        result is closer to PCA.
 
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in training.
 
     corruption : {"gaussian", "masking", "salt_and_pepper"}, callable or None, \
             default=None
-        Damage done to the rows in training, which the network learns to repair
-        (a denoising autoencoder [2]_): added noise, features set to 0, or features set
-        to the smallest or the largest training value. A callable gets rows in the
-        data's units and uniform noise of their shape, and returns damaged rows, by
-        means of ``keras.ops``. Progress is then judged by how well damaged rows are
-        restored. For pairs of damaged and whole rows that you have, see ``X_clean`` of
-        ``fit``.
+        Damage done to the rows in training, which the network learns to repair [2]_:
+        added noise, features set to 0, or features set to the smallest or the largest
+        training value. A callable gets rows in the data's units and uniform noise of
+        their shape, and returns damaged rows, computed with ``keras.ops``. Losses are
+        then those of restoring damaged rows. If you have damaged and undamaged versions
+        of rows, pass ``X_clean`` to ``fit``.
 
     corruption_level : float, default=0.3
         Standard deviation of the gaussian noise, in units of the root of the mean
-        feature variance, so that it means the same for pixels in 0-1 and in 0-255; for
-        the other kinds the share of features hit, at most 1. A callable ignores it.
+        feature variance. So it means the same for pixels in 0-1 and in 0-255. For the
+        other kinds it is the share of features that are changed, at most 1. A callable
+        ignores it.
 
     sparsity : float, default=0.0
-        For codes of which each row uses few components. Strength of a penalty [3]_ on
-        :math:`\lVert z \rVert_1 / (\sqrt{k} \lVert z \rVert_2)`, which is 1 for a code
-        that uses all components alike and :math:`1 / \sqrt{k}` for one that uses a
-        single one. Sparse codes are sorted by variance, not rotated: a rotation
-        would undo them.
+        Strength of a penalty for codes in which each row uses few components [3]_. The
+        penalty is :math:`\lVert z \rVert_1 / (\sqrt{k} \lVert z \rVert_2)`. It is 1 if
+        a code uses all components alike, and :math:`1 / \sqrt{k}` if it uses one.
+        Sparse codes are sorted by variance but not rotated, since a rotation would undo
+        them.
 
     contraction : float, default=0.0
-        For codes and reconstructions that small changes of a row hardly move. Strength
-        of a penalty [4]_ on :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is the
-        Jacobian of the reconstruction. Takes about twice the time.
+        Strength of a penalty for reconstructions that small changes of a row hardly
+        move [4]_. The penalty is :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is
+        the Jacobian of the reconstruction. It doubles the training time.
 
     density : estimator or None, default=None
-        What ``sample`` draws codes from: an estimator with ``fit`` and ``sample``, as
-        :class:`~sklearn.mixture.GaussianMixture` or
-        :class:`~sklearn.neighbors.KernelDensity`, fitted to the training codes. None
-        for one normal distribution.
+        Distribution that ``sample`` draws codes from: an estimator with ``fit`` and
+        ``sample``, for example :class:`~sklearn.mixture.GaussianMixture` or
+        :class:`~sklearn.neighbors.KernelDensity`. It is fitted to the training codes.
+        None stands for one normal distribution.
 
     early_stopping : bool, default=True
-        Whether to hold out rows, restore the weights that are best on them, and stop
-        when these no longer improve. Without it all rows train, and the best weights
-        are those of the epoch with the lowest training loss. With it, where rows
-        are few for their features (ten of each, and 16 million values, at most) or
-        values few (100000 at most), the encoder trains alone in the end: the decoder
-        rests, and the encoder learns the codes of new rows, each made of two known
-        ones. Not if the network is shown damaged rows, or normalises batches.
+        Whether to hold out rows, keep the weights that are best on them, and stop when
+        they no longer improve. Without it all rows train, and the weights of the epoch
+        with the lowest training loss are kept. With it, small or wide data have a
+        second phase: the decoder is frozen, and the encoder trains on augmented rows,
+        in which some features are swapped with another row. Data are small or wide if
+        they have at most 100000 values, or at most ten rows for each feature and 16
+        million values. A network that restores damaged rows or uses batch statistics
+        has no second phase.
 
     validation_fraction : float in (0, 1), default=0.1
-        Share of the rows to hold out, rounded up. Where that is fewer than 100 rows,
-        five further networks are trained beside the one to keep, each without a fifth
-        of the rows: they judge, and the network to keep trains on all rows. With fewer
-        than 10 rows there is nothing to judge by, and PCA is kept.
+        Share of the rows to hold out, rounded up. If that is fewer than 100 rows, five
+        more networks are trained, each without a fifth of the rows. They evaluate the
+        rows that they have not seen, and the network to keep trains on all rows. With
+        fewer than 10 rows nothing can be evaluated, and PCA is kept. Equal rows count
+        as one, and so do the rows of a group given to ``fit``.
 
     n_iter_no_change : int, default=20
-        Epochs without improvement after which training stops.
+        Number of epochs without improvement after which training stops.
 
     tol : float, default=1e-4
-        Smallest relative decrease of the loss that counts as improvement.
+        Smallest relative decrease of the loss that counts as an improvement.
 
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the fit before, if that had the same
-        network. PCA of the new data remains what has to be beaten; rows that the fit
-        before trained on may be among those that judge.
+        Whether ``fit`` starts from the weights of the fit before, if that had the same
+        network. The network still has to beat PCA of the new data. Rows that the fit
+        before trained on may be held out now.
 
     random_state : int, RandomState instance or None, default=None
-        Decides the weights at the start, the rows held out, the order of the rows and
-        the noise. Pass an int for results that are the same, bit for bit, every time.
+        Determines the initial weights, the held-out rows, the order of the rows and the
+        noise. Pass an int for the same result in every fit.
 
     verbose : bool, default=False
-        Whether to print the losses of each epoch.
+        Whether to print the losses of each epoch, and which model was kept.
 
     Attributes
     ----------
     n_components_ : int
-        Width of the code.
+        Number of components.
+
+    selected_model_ : {"linear", "network"}
+        Which model was kept: the linear model that training started from, or the
+        network.
+
+    components_ : ndarray of shape (n_components_, n_features_in_)
+        Derivative of the decoded row with respect to each code, before whitening, at
+        the mean code. For PCA these are its principal axes.
 
     explained_variance_ : ndarray of shape (n_components_,)
-        Variance of each code on the training data, before whitening; non-increasing.
+        Variance of each code on the training data, before whitening. Not increasing.
 
     explained_variance_ratio_ : ndarray of shape (n_components_,)
-        The training ``score`` shared out among the codes in proportion to their
-        variance; non-increasing, and for PCA what PCA reports.
+        Share of the training data's variance that the codes explain, divided among them
+        in proportion to their variances. For PCA this is what PCA reports.
+
+    singular_values_ : ndarray of shape (n_components_,)
+        Euclidean norm of each centred code over the training rows, before whitening.
+
+    noise_variance_ : float
+        Variance that the reconstruction leaves, divided by the number of components
+        left out, which is ``min(n_samples, n_features) - n_components_``.
 
     density_ : object
-        What ``sample`` draws codes from.
+        Distribution that ``sample`` draws codes from.
 
     mean_ : ndarray of shape (n_features_in_,)
         Mean of the training rows.
 
+    n_samples_ : int
+        Number of training rows of ``fit``.
+
+    n_samples_seen_ : int
+        Number of rows seen by ``partial_fit``.
+
     n_iter_ : int
-        Epochs run; 0 where nothing could be trained.
+        Number of epochs run, at most ``max_iter``. A closed form counts as one.
 
     loss_curve_ : list of float
-        Mean training loss of each epoch, for rows in units of the global scale: with
-        squared error, the share of the variance left unexplained. In the epochs of the
-        encoder alone it is that of the rows made of two.
+        Mean training loss of each epoch, in units of the global scale. With the squared
+        error it is the share of the variance left unexplained. In the second phase it
+        is the loss of the augmented rows.
 
     validation_loss_curve_ : list of float or None
         Mean loss of the held-out rows after each epoch.
 
     best_loss_ : float
-        The lowest of the losses that decide, iteration 0 included.
+        Lowest mean loss of the held-out rows, or of all rows if none are held out. The
+        start of training counts, too.
 
     encoder_, decoder_ : keras.Model
-        ``transform`` and ``inverse_transform`` as ordinary Keras models of standard
-        layers, scaling included; built on first access.
+        ``transform`` and ``inverse_transform`` as Keras models, made of Keras' own
+        layers and including the scaling. Built when first used.
 
     n_features_in_ : int
         Number of features seen in ``fit``.
@@ -207,24 +235,25 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     See Also
     --------
     sklearn.decomposition.PCA : The linear autoencoder.
+    ConvolutionalAutoencoderTransformer : For images.
+    VariationalAutoencoderTransformer : With a likelihood.
 
     Notes
     -----
-    A network is kept only if it beats PCA on all training rows taken together, and on
-    the held-out rows beyond chance: on average, and at a level of 0.01 by Wilcoxon's
-    signed-rank test [5]_. Otherwise the fitted estimator is PCA itself, in the
-    precision of the input.
+    The network is kept if it has a lower mean loss than PCA on all training rows, and a
+    significantly lower loss on the held-out rows (Wilcoxon's signed-rank test [5]_,
+    p < 0.01). Held-out rows have to be independent of the others: pass ``groups`` to
+    ``fit`` if rows depend on each other.
 
-    Rows and codes beyond the training data by more than these are wide are encoded and
-    decoded by PCA as far as they lie beyond that, and far enough by PCA alone: a
-    network knows nothing of what it has not seen.
+    Rows and codes may lie beyond the range of the training data. From a tenth of that
+    range on, PCA takes over gradually. Far beyond, PCA encodes and decodes alone.
 
-    Steps of training are measured in units that PCA knows: of weights that see inputs
-    by one over the inputs' deviations, of those of outputs by what PCA leaves. So a
-    feature that dominates hides nothing, down to a ten-millionth of the variance; where
-    PCA leaves less, it is kept. Steps have no units where there is more to do than
-    reconstruct (``corruption``, ``X_clean``, ``sparsity``, ``contraction``), nor in
-    networks of your own and in ``partial_fit``.
+    Weights are rescaled so that one optimizer step changes each by a comparable amount.
+    Without this, one feature with large values would set the length of every step.
+    Weights are not rescaled if the objective is more than a reconstruction
+    (``corruption``, ``X_clean``, ``sparsity``, ``contraction``), in your own networks
+    and in ``partial_fit``. Where PCA leaves less than 1e-7 of the variance, PCA is
+    kept.
 
     The codes of a network are rotated to be uncorrelated on the training data, sorted
     by variance, and signed as scikit-learn signs PCA's.
@@ -250,6 +279,8 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     >>> autoencoder = AutoencoderTransformer(n_components=8, random_state=0).fit(X)
     >>> autoencoder.transform(X).shape
     (1797, 8)
+    >>> autoencoder.selected_model_
+    'network'
     >>> pca = PCA(n_components=8).fit(X)
     >>> print(f"{pca.explained_variance_ratio_.sum():.1%}")
     67.4%

@@ -16,10 +16,18 @@ from sklearn.utils._param_validation import Interval, RealNotInt
 
 from . import _engines as engines
 from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
-from ._data import Batch, Scaling, Split
+from ._data import (
+    Batch,
+    Scaling,
+    Split,
+    Stacked,
+    groups_of_copies,
+    merged_groups,
+    numbered,
+)
 from ._engines import OptimizerChoice
 from ._linear import LinearPath, PrincipalAxes
-from ._model import CodeSummary, Gaussian, LinearCodec, NetworkCodec
+from ._model import FittedModel, NetworkCodec
 from ._networks import NetworkSpec, initial_weights
 from ._objective import Term, WeightPenalty
 from ._parameters import check_together, merged_constraints
@@ -27,31 +35,15 @@ from ._training import (
     Schedule,
     TrainingConfig,
     TrainingData,
-    improves_on,
+    TrainingResult,
+    compared,
     phases,
     train,
     weight_scales,
 )
 from ._transformer import CodecTransformer
-
-_ROUNDING = 1e-12
-"""Deviations below this share of the scale are rounding errors."""
-
-
-def undone_on_failure(fit):
-    """Leave the estimator as it was if ``fit`` fails or is interrupted."""
-
-    @functools.wraps(fit)
-    def fit_or_undo(self, *args, **kwargs):
-        before = vars(self).copy()
-        try:
-            return fit(self, *args, **kwargs)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
-    return fit_or_undo
+from ._undo import undone_on_failure
+from ._validation import validated_for_fit
 
 
 class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
@@ -94,10 +86,23 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         """
         return LinearPath.pca(axes)
 
+    def _linear_model(
+        self, baseline: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
+    ) -> FittedModel:
+        """Return the linear model, which ``baseline`` computes too."""
+        return FittedModel.pca(axes, own, self.whiten, data.dtype)
+
+    def _network_model(
+        self, codec: NetworkCodec, data, axes: PrincipalAxes | None
+    ) -> FittedModel:
+        """Return a network. If axes are given, PCA continues it beyond ``data``."""
+        rotate = not self.sparsity and codec.spec.has_linear_codes
+        return FittedModel.network(codec, data, axes, rotate=rotate, whiten=self.whiten)
+
     @_fit_context(prefer_skip_nested_validation=True)
     @undone_on_failure
     @with_callbacks
-    def fit(self, X, y=None, *, X_clean=None):
+    def fit(self, X, y=None, *, X_clean=None, X_val=None, groups=None):
         """Fit the autoencoder to ``X``.
 
         Parameters
@@ -108,10 +113,19 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         y : None
             Ignored, here for the conventions of scikit-learn.
 
-        X_clean : {array-like, sparse matrix} of shape (n_samples, n_features) or None
+        X_clean : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                default=None
             The undamaged version of each row of ``X``. The network learns to restore
-            it. PCA, units and codes are then those of ``X_clean``. In a pipeline, use
-            scikit-learn's metadata routing.
+            it. PCA, units and codes are then those of ``X_clean``.
+
+        X_val : {array-like, sparse matrix} of shape (n_validation, n_features), \
+                default=None
+            Rows on which the network has to beat PCA, in place of rows held out from
+            ``X``. Cannot be combined with ``X_clean`` or ``groups``.
+
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, for example its patient. The rows of a group are held out
+            together. Equal rows of ``X`` always are.
 
         Returns
         -------
@@ -131,12 +145,15 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         Notes
         -----
         If ``fit`` fails or is interrupted, the estimator stays as it was.
+
+        In a pipeline, scikit-learn's metadata routing passes ``X_clean``, ``X_val`` and
+        ``groups``.
         """
         parameters = self.get_params(deep=False)
         check_together(type(self).__name__, parameters, self._terms)
-        shown = self._validate(X, reset=True)
-        data = shown if X_clean is None else self._validate_clean(X_clean, shown)
-        rows = Batch(shown, None if X_clean is None else data)
+        rows, X_val, groups = validated_for_fit(self, X, X_clean, X_val, groups)
+        data = rows.wanted
+        self._check_domain(data, "X" if X_clean is None else "X_clean")
         # An impossible network is refused before any long work.
         self._network_spec(data.shape[1], 1)
         rng = check_random_state(self.random_state)
@@ -144,42 +161,56 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         own = Scaling.fit(data)
         axes = self._principal_axes(data, own, rng)
         spec = self._network_spec(data.shape[1], self._code_width(data, axes))
+        config = TrainingConfig.of(parameters, self._terms, spec, X_clean is not None)
+        if axes is not None and config.is_pca:
+            with EpochListener(self, X, y):
+                model = FittedModel.pca(axes, own, self.whiten, data.dtype)
+            result = TrainingResult.closed_form(axes.unexplained)
+            self._store(model, data, own.mean, result)
+            self.n_samples_ = data.shape[0]
+            return self
         axes = axes if spec.linear_path else None
         scaling = Scaling.none(data.shape[1]) if spec.keeps_units else own
 
-        config = TrainingConfig.of(parameters, self._terms, spec, X_clean is not None)
         engine = config.engine
         linear = None if axes is None else self._linear_path(axes, own, scaling)
         scales = weight_scales(config, axes, scaling)
         baseline = initial_weights(config.networks, linear, scales, rng)
-        split = Split.of(parameters, rows.n_rows, rng)
+        rows, split = self._split(rows, X_val, groups, rng)
         training = TrainingData.of(config, rows, split, scaling, scales)
         steps = phases(config, training, scales)
 
         codec = functools.partial(NetworkCodec.plain, spec, scaling)
-        most_epochs = sum(phase.schedule.max_iter for phase in steps)
-        with EpochListener(self, X, y, codec, most_epochs) as listener:
+        # A network that restores damaged rows was trained beyond the data.
+        within = None if config.restores else axes
+
+        def attributes(weights):
+            model = self._network_model(codec(weights), data, within)
+            return self._attributes(model, data, own.mean)
+
+        n_epochs = sum(phase.schedule.max_iter for phase in steps)
+        with EpochListener(self, X, y, attributes, n_epochs) as listener:
             start = self._weights_to_continue(spec) or baseline
             n_threads = engines.backend().n_threads
             result = train(engine, start, steps, rng, listener, n_threads)
 
-        if improves_on(
-            engine, baseline, result, training, config.objective.is_likelihood
-        ):
-            # A network that restores damaged rows was trained beyond the data.
-            within = None if config.restores else axes
-            self._keep_network(codec(result.weights), data, within)
+        is_likelihood = config.objective.is_likelihood
+        comparison = compared(engine, baseline, result, training, is_likelihood)
+        if comparison.is_better:
+            model = self._network_model(codec(result.weights), data, within)
         elif axes is not None:
-            self._keep_baseline(codec(baseline), data, axes, own)
+            model = self._linear_model(codec(baseline), data, axes, own)
         else:
-            self._keep_network(codec(baseline), data, axes)
-        self._record(
-            own.mean, result.loss_curve, result.validation_loss_curve, result.best_loss
-        )
-        self._incremental = None  # `fit` forgets what came in batches
-        if result.stopped_by == "divergence":
-            self._warn_of_divergence()
+            model = self._network_model(codec(baseline), data, None)
+        if self.verbose:
+            print(comparison)
+        self._store(model, data, own.mean, result)
+        self.n_samples_ = data.shape[0]
         return self
+
+    def _check_domain(self, rows, name: str) -> None:
+        """Raise ``ValueError`` where rows cannot be those of the model."""
+        return
 
     def _principal_axes(self, data, scaling, rng) -> PrincipalAxes | None:
         is_share = isinstance(self.n_components, Real) and self.n_components < 1
@@ -201,69 +232,60 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             return axes.n_components
         return min(data.shape) if self.n_components is None else self.n_components
 
+    def _split(self, rows: Batch, X_val, groups, rng) -> tuple[Batch, Split]:
+        """Return all rows that train or are held out, and which do which."""
+        if X_val is not None:
+            both = Batch(Stacked(rows.input, X_val))
+            return both, Split.given(rows.n_rows, X_val.shape[0], rng)
+        if not self.early_stopping:
+            return rows, Split.none(rows.n_rows, rng)
+        dependent = groups_of_copies(rows.wanted)
+        if groups is not None:
+            dependent = merged_groups(dependent, numbered(np.asarray(groups)))
+        return rows, Split.draw(dependent, self.validation_fraction, rng)
+
     def _weights_to_continue(self, spec: NetworkSpec) -> dict | None:
         codec = getattr(self, "_codec", None)
         if self.warm_start and isinstance(codec, NetworkCodec) and codec.spec == spec:
             return codec.weights
         return None
 
-    def _keep_network(
-        self, codec: NetworkCodec, data, axes: PrincipalAxes | None
-    ) -> None:
-        """Store a network. If axes are given, PCA continues it beyond ``data``."""
-        rotate = not self.sparsity and codec.spec.has_linear_codes
-        components = None if axes is None else axes.components
-        codec, summary = codec.canonical(
-            data, components, rotate=rotate, whiten=self.whiten
-        )
-        self._set_codec(codec)
-        self._describe(summary)
-        self._keep_density(data, Gaussian(summary.mean, summary.covariance))
+    def _attributes(self, model: FittedModel, data, mean: np.ndarray) -> dict[str, Any]:
+        """Return the fitted attributes that follow from a model, by name."""
+        dtype, n_samples = data.dtype, data.shape[0]
+        singular_values = np.sqrt(model.explained_variance * max(n_samples - 1, 0))
+        return {
+            "_codec": model.codec,
+            "selected_model_": model.kind,
+            "explained_variance_": model.explained_variance.astype(dtype),
+            "explained_variance_ratio_": model.explained_variance_ratio.astype(dtype),
+            "singular_values_": singular_values.astype(dtype),
+            "noise_variance_": model.noise_variance,
+            "mean_": mean.astype(dtype),
+            "n_components_": len(model.explained_variance),
+            "density_": self._density(model, data),
+        }
 
-    def _keep_baseline(
-        self, codec: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
-    ) -> None:
-        """Store PCA, because training did not improve on it."""
-        deviations = None
-        if self.whiten:
-            deviations = np.sqrt(axes.explained_variance)
-            # Where only rounding errors vary, there is nothing to whiten.
-            varies = deviations > _ROUNDING * own.scale
-            deviations = np.where(varies, deviations, own.scale)
-        # In the data's precision, and without a network.
-        self._set_codec(LinearCodec(own.mean, axes.components, deviations))
-        self.explained_variance_ = axes.explained_variance
-        self.explained_variance_ratio_ = axes.explained_variance_ratio
-        of_codes = np.sqrt(axes.explained_variance)
-        of_codes = of_codes / (1 if deviations is None else deviations)
-        mean, covariance = np.zeros(len(of_codes)), np.diag(np.square(of_codes))
-        self._keep_density(data, Gaussian(mean, covariance))
-
-    def _keep_density(self, data, normal: Gaussian) -> None:
+    def _density(self, model: FittedModel, data) -> Any:
+        """Return what ``sample`` draws codes from."""
         if self.density is None:
-            self.density_: Any = normal
-        else:
-            self.density_ = clone(self.density).fit(self._codec.encode(data))
+            return model.codes
+        return clone(self.density).fit(model.codec.encode(data))
 
-    def _describe(self, summary: CodeSummary) -> None:
-        variances = summary.variances
-        shares = variances / (variances.sum() or 1.0)
-        self.explained_variance_ = variances
-        self.explained_variance_ratio_ = max(summary.explained, 0.0) * shares
-
-    def _record(
-        self,
-        mean: np.ndarray,
-        losses: list[float],
-        validation_losses: list[float] | None,
-        best_loss: float,
+    def _store(
+        self, model: FittedModel, data, mean: np.ndarray, result: TrainingResult
     ) -> None:
-        self.n_components_ = len(self.explained_variance_)
-        self.mean_ = mean
-        self.n_iter_ = len(losses)
-        self.loss_curve_ = losses
-        self.validation_loss_curve_ = validation_losses
-        self.best_loss_ = best_loss
+        """Store a model and how it was found. Earlier fits leave nothing behind."""
+        self._forget_keras_models()
+        for name in ("n_samples_", "n_samples_seen_", "_incremental"):
+            self.__dict__.pop(name, None)
+        self.__dict__.update(self._attributes(model, data, mean))
+        self.n_iter_ = len(result.loss_curve)
+        self.loss_curve_ = result.loss_curve
+        self.validation_loss_curve_ = result.validation_loss_curve
+        self.best_loss_ = result.best_loss
+        if result.stopped_by == "divergence":
+            self._warn_of_divergence()
 
     def _warn_of_divergence(self) -> None:
         warnings.warn(

@@ -1,7 +1,8 @@
-"""Who listens to training: scikit-learn's callbacks and ``verbose``."""
+"""Listeners of training: scikit-learn's callbacks and ``verbose``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 try:
@@ -20,7 +21,7 @@ except ImportError:  # scikit-learn < 1.9
 
 
 class EpochListener:
-    """Tell callbacks of each epoch, and training of their wish to stop.
+    """Tell callbacks of each epoch, and training whether they ask to stop.
 
     Parameters
     ----------
@@ -30,22 +31,29 @@ class EpochListener:
     X, y : array-like
         What ``fit`` was called with.
 
-    codec : callable
-        Makes weights into the codec of an estimator fitted so far.
+    attributes : callable
+        Returns, for weights, the attributes of an estimator fitted so far.
 
-    most_epochs : int
-        After which the last epoch is over.
+    n_epochs : int
+        Most epochs.
     """
 
-    def __init__(self, estimator, X, y, codec, most_epochs: int) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        attributes: Callable[[dict], dict[str, Any]] = lambda weights: {},
+        n_epochs: int = 0,
+    ) -> None:
         self._estimator = estimator
         self._task = {"estimator": estimator, "X": X, "y": y}
-        self._codec = codec
-        self._most_epochs = most_epochs
+        self._attributes = attributes
+        self._n_epochs = n_epochs
 
     def __enter__(self) -> EpochListener:
         self._context = self._estimator._init_callback_context(
-            max_subtasks=self._most_epochs
+            max_subtasks=self._n_epochs
         )
         if self._context is not None:
             self._context.call_on_fit_task_begin(**self._task)
@@ -65,5 +73,5 @@ class EpochListener:
         epoch.call_on_fit_task_begin(**self._task)
         return epoch.call_on_fit_task_end(
             **self._task,
-            reconstruction_attributes=lambda: {"_codec": self._codec(report.weights())},
+            reconstruction_attributes=lambda: self._attributes(report.weights()),
         )

@@ -25,194 +25,219 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
 
 
 class ConvolutionalAutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
-    r"""Convolutional autoencoder that starts at PCA and never reconstructs worse.
+    r"""Convolutional autoencoder that starts at PCA and is kept only if it beats PCA.
 
-    Rows are flattened images. Convolutions see how their pixels lie together: windows
-    at all places share the same filters [1]_, so fewer images teach more. As in
-    :class:`AutoencoderTransformer` a linear path, at the start PCA's solution, joins
-    input, code and output, and what training makes of the network is kept only where
-    it reconstructs held-out rows better beyond doubt.
+    Rows are flattened images. Convolutions apply the same filters to windows at all
+    places [1]_, so that fewer images suffice for training. As in
+    :class:`AutoencoderTransformer`, a linear path joins input, code and output. At the
+    start it holds PCA. The trained network is kept only if it beats PCA significantly
+    on held-out rows.
 
     Read more in ``docs/images.md``.
 
     Parameters
     ----------
     n_components : int, float in (0, 1) or None, default=2
-        Width of the code. A float is the share of the variance to explain: the smallest
-        number of components for which PCA explains more than that. None keeps
-        ``min(n_samples, n_features)``.
+        Number of components, the width of the code. A float is a share of the variance:
+        the smallest number of components with which PCA explains more than that. None
+        stands for ``min(n_samples, n_features)``.
 
     image_shape : sequence of int or "auto", default="auto"
         ``(height, width)`` or ``(height, width, channels)`` of the images that rows
-        are, in the order of ``image.reshape(-1)``, channels last. "auto" for a square
-        image with one channel where the number of features is a square, else for a
-        single line of pixels, as of a signal or a spectrum.
+        are, in the order of ``image.reshape(-1)``, channels last. "auto" is a square
+        image with one channel if the number of features is a square. Otherwise it is a
+        single line of pixels, for example a signal or a spectrum.
 
     filters : int or array-like of int, default=32
-        Filters of each convolutional layer of the encoder; the decoder mirrors them.
-        An integer is those of the first layer, followed by layers with twice as many
-        each until at most 8 by 8 cells are left.
+        Number of filters of each convolutional layer of the encoder. The decoder
+        mirrors them. An integer is the number in the first layer. Each further layer
+        has twice as many, until at most 8 by 8 cells are left.
 
     kernel_size : int, array-like of int or None, default=None
-        Side of the windows, in pixels or cells, of all layers or of each one. None for
-        twice the stride in the first layer and the stride in the others.
+        Side of the windows, in pixels or cells, of all layers or of each layer. None is
+        twice the stride in the first layer, and the stride in the others.
 
     strides : int, array-like of int or None, default=None
-        Distance between windows, likewise; at most their side. None for 4 in the first
-        layer (2 along sides of fewer than 16 pixels, 1 of fewer than 4) and 2 in the
-        others.
+        Distance between windows, of all layers or of each layer, at most their side.
+        None is 2, and 4 in the first layer. There it is 2 along sides of fewer than 16
+        pixels, and 1 along sides of fewer than 4.
 
     hidden_layer_sizes : array-like of int, default=(256,)
         Widths of the dense layers between convolutions and code. May be empty.
 
     activation : str or callable, default="silu"
-        Keras activation of all layers but those of code and output.
+        Keras activation of all layers except those of code and output.
 
     skip_connections : {"linear"} or None, default="linear"
-        - "linear": input, code and output are joined by the linear path.
-        - None: the plain network, from a random start and without guarantee.
+        - "linear": the linear path joins input, code and output.
+        - None: the plain network. It starts at random weights and need not beat PCA.
 
     encoder, decoder : callable or None, default=None
-        Your own network in place of all these layers: called with the keywords
-        ``n_features`` and ``n_components``, it returns a ``keras.Model`` from
-        ``(n_features,)`` to ``(n_components,)`` (the encoder) or back (the decoder).
-        With ``skip_connections="linear"`` the linear path is added around it; with None
-        the model is all there is.
+        Your own network in place of the layers. It is called with the keywords
+        ``n_features`` and ``n_components`` and returns a ``keras.Model``: the encoder
+        maps ``(n_features,)`` to ``(n_components,)``, the decoder the other way. Its
+        input is centred and divided by one global scale. With
+        ``skip_connections="linear"`` the linear path is added around it. With None
+        there is only the model.
 
     whiten : bool, default=False
         Whether to give every code variance one on the training data.
 
     loss : str, callable or keras.losses.Loss, default="mean_squared_error"
         Keras loss between rows and reconstructions, both centred and divided by the
-        global scale. With another loss than the squared error the guarantee holds for
-        that loss.
+        global scale. With another loss than the squared error, the network has to beat
+        PCA by that loss.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras optimizer. An instance is not changed.
 
     learning_rate : float or None, default=0.006
-        Rate of the first step; it falls along half a cosine to zero at ``max_iter``.
-        None is 0.002 for an optimizer given by name, and for an instance the
-        instance's own rate or schedule, as it is.
+        Rate of the first step. It falls along half a cosine to zero at ``max_iter``.
+        None stands for 0.002 if the optimizer is given by name, and for an instance's
+        own rate or schedule.
 
     batch_size : int or "auto", default="auto"
-        Rows in a batch. "auto" is the power of two nearest to ``n_samples / 35``, from
-        32 to 512.
+        Number of rows in a batch. "auto" is the power of two nearest to
+        ``n_samples / 35``, from 32 to 512.
 
-    max_iter : int, default=20
-        Most epochs. Where rows are few, the encoder then trains alone, for half as
-        many more at most: see ``early_stopping``.
+    max_iter : int, default=24
+        Largest number of epochs. On small or wide data the last third trains the
+        encoder alone, see ``early_stopping``.
 
     alpha : float, default=1e-5
-        Strength of the L2 penalty
-        :math:`\frac{\alpha}{2} u \sum_l \lVert W_l \rVert^2` on the kernels of the
-        nonlinear path, where :math:`u` is the share of the variance that PCA leaves
-        unexplained (1 without a path that holds PCA): the larger, the closer to PCA.
+        Strength of the L2 penalty :math:`\frac{\alpha}{2} u \sum_l \lVert W_l \rVert^2`
+        on the kernels of the nonlinear path. Here :math:`u` is the share of the
+        variance that PCA leaves, or 1 without a linear path. With a larger penalty the
+        result is closer to PCA.
 
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in training.
 
     corruption : {"gaussian", "masking", "salt_and_pepper", "blocks"}, callable or \
             None, default=None
-        Damage done to the images in training, which the network learns to repair
-        (a denoising autoencoder [2]_): added noise, pixels set to 0, pixels set to the
-        smallest or the largest training value, or a rectangle set to 0 (inpainting). A
-        callable gets rows in the data's units and uniform noise of their shape, and
-        returns damaged rows, by means of ``keras.ops``. Progress is then judged by how
-        well damaged images are restored. For pairs of damaged and whole images that
-        you have, see ``X_clean`` of ``fit``.
+        Damage done to the images in training, which the network learns to repair [2]_:
+        added noise, pixels set to 0, pixels set to the smallest or the largest training
+        value, or a rectangle set to 0 (inpainting). A callable gets rows in the data's
+        units and uniform noise of their shape, and returns damaged rows, computed with
+        ``keras.ops``. Losses are then those of restoring damaged images. If you have
+        damaged and undamaged versions of images, pass ``X_clean`` to ``fit``.
 
     corruption_level : float, default=0.3
         Standard deviation of the gaussian noise, in units of the root of the mean
-        feature variance, so that it means the same for pixels in 0-1 and in 0-255; for
-        the other kinds the share of pixels hit, at most 1. A callable ignores it.
+        feature variance. So it means the same for pixels in 0-1 and in 0-255. For the
+        other kinds it is the share of features that are changed, at most 1. A callable
+        ignores it.
 
     sparsity : float, default=0.0
-        For codes of which each row uses few components. Strength of a penalty [3]_ on
-        :math:`\lVert z \rVert_1 / (\sqrt{k} \lVert z \rVert_2)`, which is 1 for a code
-        that uses all components alike and :math:`1 / \sqrt{k}` for one that uses a
-        single one. Sparse codes are sorted by variance, not rotated: a rotation
-        would undo them.
+        Strength of a penalty for codes in which each row uses few components [3]_. The
+        penalty is :math:`\lVert z \rVert_1 / (\sqrt{k} \lVert z \rVert_2)`. It is 1 if
+        a code uses all components alike, and :math:`1 / \sqrt{k}` if it uses one.
+        Sparse codes are sorted by variance but not rotated, since a rotation would undo
+        them.
 
     contraction : float, default=0.0
-        For codes and reconstructions that small changes of a row hardly move. Strength
-        of a penalty [4]_ on :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is the
-        Jacobian of the reconstruction. Takes about twice the time.
+        Strength of a penalty for reconstructions that small changes of a row hardly
+        move [4]_. The penalty is :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is
+        the Jacobian of the reconstruction. It doubles the training time.
 
     density : estimator or None, default=None
-        What ``sample`` draws codes from: an estimator with ``fit`` and ``sample``, as
-        :class:`~sklearn.mixture.GaussianMixture` or
-        :class:`~sklearn.neighbors.KernelDensity`, fitted to the training codes. None
-        for one normal distribution.
+        Distribution that ``sample`` draws codes from: an estimator with ``fit`` and
+        ``sample``, for example :class:`~sklearn.mixture.GaussianMixture` or
+        :class:`~sklearn.neighbors.KernelDensity`. It is fitted to the training codes.
+        None stands for one normal distribution.
 
     early_stopping : bool, default=True
-        Whether to hold out rows, restore the weights that are best on them, and stop
-        when these no longer improve. Without it all rows train, and the best weights
-        are those of the epoch with the lowest training loss. With it, where rows
-        are few for their features (ten of each, and 16 million values, at most) or
-        values few (100000 at most), the encoder trains alone in the end: the decoder
-        rests, and the encoder learns the codes of new rows, each made of two known
-        ones. Not if the network is shown damaged rows, or normalises batches.
+        Whether to hold out rows, keep the weights that are best on them, and stop when
+        they no longer improve. Without it all rows train, and the weights of the epoch
+        with the lowest training loss are kept. With it, small or wide data have a
+        second phase: the decoder is frozen, and the encoder trains on augmented rows,
+        in which some features are swapped with another row. Data are small or wide if
+        they have at most 100000 values, or at most ten rows for each feature and 16
+        million values. A network that restores damaged rows or uses batch statistics
+        has no second phase.
 
     validation_fraction : float in (0, 1), default=0.1
-        Share of the rows to hold out, rounded up. Where that is fewer than 100 rows,
-        five further networks are trained beside the one to keep, each without a fifth
-        of the rows: they judge, and the network to keep trains on all rows. With fewer
-        than 10 rows there is nothing to judge by, and PCA is kept.
+        Share of the rows to hold out, rounded up. If that is fewer than 100 rows, five
+        more networks are trained, each without a fifth of the rows. They evaluate the
+        rows that they have not seen, and the network to keep trains on all rows. With
+        fewer than 10 rows nothing can be evaluated, and PCA is kept. Equal rows count
+        as one, and so do the rows of a group given to ``fit``.
 
     n_iter_no_change : int, default=20
-        Epochs without improvement after which training stops.
+        Number of epochs without improvement after which training stops.
 
     tol : float, default=1e-4
-        Smallest relative decrease of the loss that counts as improvement.
+        Smallest relative decrease of the loss that counts as an improvement.
 
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the fit before, if that had the same
-        network. PCA of the new data remains what has to be beaten; rows that the fit
-        before trained on may be among those that judge.
+        Whether ``fit`` starts from the weights of the fit before, if that had the same
+        network. The network still has to beat PCA of the new data. Rows that the fit
+        before trained on may be held out now.
 
     random_state : int, RandomState instance or None, default=None
-        Decides the weights at the start, the rows held out, the order of the rows and
-        the noise. Pass an int for results that are the same, bit for bit, every time.
+        Determines the initial weights, the held-out rows, the order of the rows and the
+        noise. Pass an int for the same result in every fit.
 
     verbose : bool, default=False
-        Whether to print the losses of each epoch.
+        Whether to print the losses of each epoch, and which model was kept.
 
     Attributes
     ----------
     n_components_ : int
-        Width of the code.
+        Number of components.
+
+    selected_model_ : {"linear", "network"}
+        Which model was kept: the linear model that training started from, or the
+        network.
+
+    components_ : ndarray of shape (n_components_, n_features_in_)
+        Derivative of the decoded row with respect to each code, before whitening, at
+        the mean code. For PCA these are its principal axes.
 
     explained_variance_ : ndarray of shape (n_components_,)
-        Variance of each code on the training data, before whitening; non-increasing.
+        Variance of each code on the training data, before whitening. Not increasing.
 
     explained_variance_ratio_ : ndarray of shape (n_components_,)
-        The training ``score`` shared out among the codes in proportion to their
-        variance; non-increasing, and for PCA what PCA reports.
+        Share of the training data's variance that the codes explain, divided among them
+        in proportion to their variances. For PCA this is what PCA reports.
+
+    singular_values_ : ndarray of shape (n_components_,)
+        Euclidean norm of each centred code over the training rows, before whitening.
+
+    noise_variance_ : float
+        Variance that the reconstruction leaves, divided by the number of components
+        left out, which is ``min(n_samples, n_features) - n_components_``.
 
     density_ : object
-        What ``sample`` draws codes from.
+        Distribution that ``sample`` draws codes from.
 
     mean_ : ndarray of shape (n_features_in_,)
         Mean of the training rows.
 
+    n_samples_ : int
+        Number of training rows of ``fit``.
+
+    n_samples_seen_ : int
+        Number of rows seen by ``partial_fit``.
+
     n_iter_ : int
-        Epochs run; 0 where nothing could be trained.
+        Number of epochs run, at most ``max_iter``. A closed form counts as one.
 
     loss_curve_ : list of float
-        Mean training loss of each epoch, for rows in units of the global scale: with
-        squared error, the share of the variance left unexplained. In the epochs of the
-        encoder alone it is that of the rows made of two.
+        Mean training loss of each epoch, in units of the global scale. With the squared
+        error it is the share of the variance left unexplained. In the second phase it
+        is the loss of the augmented rows.
 
     validation_loss_curve_ : list of float or None
         Mean loss of the held-out rows after each epoch.
 
     best_loss_ : float
-        The lowest of the losses that decide, iteration 0 included.
+        Lowest mean loss of the held-out rows, or of all rows if none are held out. The
+        start of training counts, too.
 
     encoder_, decoder_ : keras.Model
-        ``transform`` and ``inverse_transform`` as ordinary Keras models of standard
-        layers, scaling included; built on first access.
+        ``transform`` and ``inverse_transform`` as Keras models, made of Keras' own
+        layers and including the scaling. Built when first used.
 
     n_features_in_ : int
         Number of features seen in ``fit``.
@@ -226,9 +251,10 @@ class ConvolutionalAutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
 
     Notes
     -----
-    The convolutions are ``keras.layers.Conv2D`` with padding "same", and such are in
-    ``encoder_`` and ``decoder_``. In training they are computed as matrix products over
-    windows, since compiled loops over convolutions are slow on a CPU.
+    The convolutions are those of ``keras.layers.Conv2D`` with padding "same", and
+    ``encoder_`` and ``decoder_`` have these layers. In training they are computed as
+    matrix products over windows, because compiled loops over convolutions are slow on a
+    CPU.
 
     References
     ----------
@@ -292,7 +318,7 @@ class ConvolutionalAutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         optimizer="adam",
         learning_rate=0.006,
         batch_size="auto",
-        max_iter=20,
+        max_iter=24,
         alpha=1e-5,
         dropout=0.0,
         corruption=None,

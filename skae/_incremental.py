@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.decomposition import IncrementalPCA
 from sklearn.utils import check_random_state
 
-from ._base import undone_on_failure
 from ._data import Batch, Scaling, Split, dense
 from ._engines import State
 from ._linear import LinearPath, PrincipalAxes
-from ._model import LinearCodec, NetworkCodec, squared_errors
+from ._model import FittedModel, LinearCodec, NetworkCodec, squared_errors
 from ._networks import NetworkSpec, WeightScales, initial_weights
 from ._parameters import check_together
 from ._training import (
     Schedule,
     TrainingConfig,
     TrainingData,
+    TrainingResult,
     is_gain,
     train_once,
 )
+from ._undo import undone_on_failure
+from ._validation import validated
 
 
 @dataclass(frozen=True)
@@ -45,22 +48,26 @@ class IncrementalState:
     pca : IncrementalPCA or None
         PCA of the rows less the scaling's mean. None without a linear path.
 
-    state : State
-        Weights and optimizer, as NumPy arrays.
+    state : State or None
+        Weights and optimizer, as NumPy arrays. None where PCA is the optimum.
 
     rng : RandomState
         Shuffles rows and seeds noise.
 
     losses : tuple of float
         Mean training loss of each batch.
+
+    n_samples_seen : int
+        Number of rows so far.
     """
 
     spec: NetworkSpec
     scaling: Scaling
     pca: IncrementalPCA | None
-    state: State
+    state: State | None
     rng: np.random.RandomState
     losses: tuple[float, ...] = ()
+    n_samples_seen: int = 0
 
     @classmethod
     def begin(
@@ -71,10 +78,12 @@ class IncrementalState:
         rng: np.random.RandomState,
     ) -> IncrementalState:
         """Return the state before the first batch."""
-        start = LinearPath.pca(axes) if axes is not None else None
-        weights = initial_weights(config.networks, start, WeightScales(1.0), rng)
         spec = config.spec
         pca = IncrementalPCA(spec.n_components) if spec.linear_path else None
+        if config.is_pca:
+            return cls(spec, scaling, pca, None, rng)
+        start = LinearPath.pca(axes) if axes is not None else None
+        weights = initial_weights(config.networks, start, WeightScales(1.0), rng)
         return cls(spec, scaling, pca, config.engine.init(weights), rng)
 
     def after(self, X: Any, config: TrainingConfig) -> IncrementalState:
@@ -84,31 +93,46 @@ class IncrementalState:
             # A single row has no variance.
             with np.errstate(invalid="ignore", divide="ignore"):
                 pca.partial_fit(dense(X) - self.scaling.mean)
-        if config.has_closed_form:
-            return replace(self, pca=pca)
-        unexplained = 1.0 if pca is None else replace(self, pca=pca).axes.unexplained
+        learned = replace(
+            self, pca=pca, n_samples_seen=self.n_samples_seen + X.shape[0]
+        )
+        unexplained = 1.0 if pca is None else learned.axes.unexplained
+        if self.state is None:
+            return replace(learned, losses=(*self.losses, unexplained))
         scales = WeightScales(unexplained)
-        split = Split.draw(X.shape[0], 0.0, rng)
+        split = Split.none(X.shape[0], rng)
         data = TrainingData.of(config, Batch(X), split, self.scaling, scales)
         rate = Schedule.of(config.parameters, config.optimizer, False).learning_rate
         state, loss = train_once(config.engine, self.state, data, rate, rng)
         if not np.isfinite(loss):
             state = self.state
         losses = (*self.losses, loss)
-        return replace(self, pca=pca, state=state, rng=rng, losses=losses)
+        return replace(learned, state=state, rng=rng, losses=losses)
 
     def beats_pca(self, X: Any) -> bool:
         """Say whether the network reconstructs a new batch significantly better."""
         if self.pca is None:
             return True
-        if not self.losses:
+        if not self.losses or self.state is None:
             return False
         pca = LinearCodec(self.mean, self.pca.components_)
         return is_gain(squared_errors(pca, X) - squared_errors(self.codec, X))
 
     @property
+    def result(self) -> TrainingResult:
+        """How training went so far."""
+        losses = list(self.losses)
+        is_finite = bool(np.isfinite(losses[-1]))
+        ended: Literal["max_iter", "divergence"] = (
+            "max_iter" if is_finite else "divergence"
+        )
+        best_loss = min(losses)
+        return TrainingResult({}, np.zeros(0), best_loss, losses, None, ended)
+
+    @property
     def codec(self) -> NetworkCodec:
         """The network as it is now."""
+        assert self.state is not None
         return NetworkCodec.plain(self.spec, self.scaling, self.state.weights)
 
     @property
@@ -119,6 +143,7 @@ class IncrementalState:
             self.pca.components_,
             np.nan_to_num(self.pca.explained_variance_),
             np.nan_to_num(self.pca.explained_variance_ratio_),
+            float(np.nan_to_num(self.pca.noise_variance_)),
         )
 
     @property
@@ -175,7 +200,7 @@ class IncrementalMixin:
         parameters = self.get_params(deep=False)
         check_together(type(self).__name__, parameters, self._terms)
         before = getattr(self, "_incremental", None)
-        data = self._validate(X, reset=before is None)
+        data = validated(self, X, reset=before is None)
         if before is None:
             self._network_spec(data.shape[1], 1)
             rng = check_random_state(self.random_state)
@@ -185,18 +210,32 @@ class IncrementalMixin:
             config = TrainingConfig.of(parameters, self._terms, spec)
             before = IncrementalState.begin(config, scaling, axes, rng)
         else:
+            self._check_unchanged(before.spec)
             config = TrainingConfig.of(parameters, self._terms, before.spec)
 
         network_is_better = before.beats_pca(data)
-        self._incremental = after = before.after(data, config)
+        after = before.after(data, config)
         if network_is_better:
             # A batch does not show where the data end, so there are no bounds.
-            self._keep_network(after.codec, data, axes=None)
+            model = self._network_model(after.codec, data, None)
         else:
             own = Scaling(after.mean, after.scaling.scale)
-            self._keep_baseline(after.codec, data, after.axes, own)
-        losses = list(after.losses)
-        self._record(after.mean, losses, None, min(losses, default=0.0))
-        if after.losses and not np.isfinite(after.losses[-1]):
-            self._warn_of_divergence()
+            model = FittedModel.pca(after.axes, own, self.whiten, data.dtype)
+        self._store(model, data, after.mean, after.result)
+        self._incremental = after
+        self.n_samples_seen_ = after.n_samples_seen
         return self
+
+    def _check_unchanged(self: Any, spec: NetworkSpec) -> None:
+        """Raise ``ValueError`` if the parameters describe another network now."""
+        wanted, known = self.n_components, spec.n_components
+        if isinstance(wanted, Integral) and wanted != known:
+            raise ValueError(
+                f"n_components={wanted} differs from the {known} components of the "
+                "earlier batches. Call fit, or partial_fit of a clone, to start anew."
+            )
+        if self._network_spec(spec.n_features, known) != spec:
+            raise ValueError(
+                "The network differs from that of the earlier batches. Call fit, or "
+                "partial_fit of a clone, to start anew."
+            )

@@ -8,24 +8,19 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import (
-    assert_all_finite,
-    check_array,
-    check_random_state,
-    check_scalar,
-)
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.decomposition import PCA
+from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted
 
 from ._data import variances
-from ._model import Codec, draw_from, squared_errors
+from ._model import Codec, LinearCodec, draw_from, squared_errors
+from ._validation import check_finite, validated, validated_codes
 
-_FLOATS = [np.float64, np.float32]
 _KERAS_MODELS = ("encoder_", "decoder_")
 
 
@@ -35,8 +30,12 @@ class CodecTransformer(
     """Encode, decode, score and sample, with the codec that ``fit`` stores."""
 
     _codec: Codec
+    selected_model_: str
+    explained_variance_: np.ndarray
+    noise_variance_: float
     density_: Any
     n_components_: int
+    n_features_in_: int
 
     def transform(self, X):
         """Encode ``X``.
@@ -54,11 +53,11 @@ class CodecTransformer(
         check_is_fitted(self)
         # Codes of values that are not finite are not finite either. A separate test of
         # all values would take a third of the time.
-        data = self._validate(X, reset=False, finite=False)
+        data = validated(self, X, finite=False)
         with np.errstate(invalid="ignore", over="ignore"):
             codes = self._codec.encode(data)
         if not np.isfinite(codes).all():
-            self._check_finite(data)
+            check_finite(self, data)
         return codes
 
     def inverse_transform(self, X):
@@ -75,14 +74,7 @@ class CodecTransformer(
             The reconstructed rows, in the dtype of ``X``.
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=_FLOATS, input_name="X")
-        self._check_finite(codes)
-        if codes.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {codes.shape[1]} features, but "
-                f"{type(self).__name__}.inverse_transform is expecting "
-                f"{self.n_components_} features as input, one for each component."
-            )
+        codes = validated_codes(self, X)
         return self._codec.decode(codes)
 
     def reconstruct(self, X):
@@ -99,7 +91,7 @@ class CodecTransformer(
             ``inverse_transform(transform(X))``.
         """
         check_is_fitted(self)
-        data = self._validate(X, reset=False)
+        data = validated(self, X)
         return self._codec.decode(self._codec.encode(data))
 
     def sample(self, n_samples=1, random_state=None):
@@ -138,7 +130,7 @@ class CodecTransformer(
             In the data's squared units. Higher is better; 0 is perfect.
         """
         check_is_fitted(self)
-        data = self._validate(X, reset=False)
+        data = validated(self, X)
         return -squared_errors(self._codec, data) / data.shape[1]
 
     def score(self, X, y=None):
@@ -166,10 +158,67 @@ class CodecTransformer(
             otherwise, as in :func:`sklearn.metrics.r2_score`.
         """
         check_is_fitted(self)
-        data = self._validate(X, reset=False)
+        data = validated(self, X)
         error = squared_errors(self._codec, data).sum()
         total = variances(data).sum() * data.shape[0]
         return float(1 - error / total) if total > 0 else float(error == 0)
+
+    @property
+    def components_(self) -> np.ndarray:
+        """ndarray: what each code adds to a row, see the class."""
+        check_is_fitted(self)
+        return self._codec.components
+
+    def get_covariance(self):
+        """Return the covariance of the rows by probabilistic PCA.
+
+        As in scikit-learn, it is ``components_.T @ S @ components_ + noise_variance_ *
+        I``. The diagonal of S holds the variances of the codes, less the noise
+        variance.
+
+        Returns
+        -------
+        covariance : ndarray of shape (n_features_in_, n_features_in_)
+            Estimated covariance of the rows.
+
+        Raises
+        ------
+        AttributeError
+            If the fitted model is not PCA. Then there is no closed form.
+        """
+        return self._as_pca().get_covariance()
+
+    def get_precision(self):
+        """Return the inverse of the covariance of the rows by probabilistic PCA.
+
+        Returns
+        -------
+        precision : ndarray of shape (n_features_in_, n_features_in_)
+            Estimated precision of the rows.
+
+        Raises
+        ------
+        AttributeError
+            If the fitted model is not PCA. Then there is no closed form.
+        """
+        return self._as_pca().get_precision()
+
+    def _as_pca(self) -> PCA:
+        """Return the model as scikit-learn's PCA."""
+        check_is_fitted(self)
+        if not isinstance(self._codec, LinearCodec):
+            raise AttributeError(
+                f"The covariance has a closed form only where {type(self).__name__} "
+                f"kept PCA. Here selected_model_={self.selected_model_!r}, a model "
+                "without one."
+            )
+        pca = PCA(self.n_components_)
+        pca.components_ = self.components_
+        pca.explained_variance_ = self.explained_variance_
+        pca.noise_variance_ = self.noise_variance_
+        pca.n_components_ = self.n_components_
+        pca.n_features_in_ = self.n_features_in_
+        return pca
 
     @functools.cached_property
     def encoder_(self):
@@ -197,50 +246,14 @@ class CodecTransformer(
         state = super().__getstate__()
         return {name: state[name] for name in state if name not in _KERAS_MODELS}
 
-    def _set_codec(self, codec: Codec) -> None:
-        self._codec = codec
+    def __dir__(self):
+        # Displays and tab completion read all attributes that are listed here. They
+        # must not build Keras models. scikit-learn lists those that exist, and reads
+        # them, too.
+        unbuilt = set(_KERAS_MODELS) - vars(self).keys()
+        names = [name for name in object.__dir__(self) if name not in unbuilt]
+        return [name for name in names if hasattr(self, name)]
+
+    def _forget_keras_models(self) -> None:
         for name in _KERAS_MODELS:
             self.__dict__.pop(name, None)
-
-    def _validate(self, X, reset: bool, finite: bool = True):
-        data = validate_data(
-            self,
-            X,
-            accept_sparse="csr",
-            dtype=_FLOATS,
-            reset=reset,
-            ensure_all_finite=False,
-        )
-        if finite:
-            self._check_finite(data)
-        return data
-
-    def _validate_clean(self, X_clean, shown):
-        name = "X_clean"
-        clean = check_array(
-            X_clean,
-            accept_sparse="csr",
-            dtype=_FLOATS,
-            ensure_all_finite=False,
-            input_name=name,
-        )
-        if clean.shape != shown.shape:
-            raise ValueError(
-                f"X_clean has shape {clean.shape}, but X has shape {shown.shape}. "
-                "It must hold one row for each row of X."
-            )
-        self._check_finite(clean, name)
-        return clean
-
-    def _check_finite(self, data, name: str = "X") -> None:
-        values = data.data if issparse(data) else data
-        assert_all_finite(values, estimator_name=type(self).__name__, input_name=name)
-        if values.dtype == np.float32:
-            return
-        largest = max(values.max(initial=0), -values.min(initial=0))
-        if largest > np.finfo(np.float32).max:
-            raise ValueError(
-                f"Input {name} contains infinity or a value too large for "
-                f"dtype('float32'), in which {type(self).__name__} computes. "
-                "Rescale the data first."
-            )

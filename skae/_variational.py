@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import BaseAutoencoder
 from ._data import Scaling
 from ._linear import LinearPath, PrincipalAxes
-from ._model import Gaussian, NetworkCodec
+from ._model import FittedModel, Gaussian, NetworkCodec
 from ._networks import (
     ConvolutionalLayers,
     DenseLayers,
@@ -24,6 +25,7 @@ from ._networks import (
 )
 from ._objective import Likelihood
 from ._parameters import merged_constraints
+from ._validation import validated
 
 _TERMS = (Likelihood,)
 
@@ -39,58 +41,59 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
 class VariationalAutoencoderTransformer(BaseAutoencoder):
     r"""Variational autoencoder that starts at probabilistic PCA.
 
-    A probabilistic model of the data [1]_: codes are drawn from :math:`N(0, I)`, and
-    rows from a distribution around the decoded code. The encoder approximates what the
-    code of a row may have been by a normal distribution, and both are trained to
-    maximise a lower bound of the log-likelihood (ELBO),
+    A probabilistic model of the data [1]_. Codes are drawn from :math:`N(0, I)`, and
+    rows from a distribution around the decoded code. The encoder approximates the
+    distribution of a row's code by a normal distribution. Both are trained to maximise
+    a lower bound of the log-likelihood (ELBO),
 
     .. math::
         \log p(x) \ge \mathbb{E}_{z \sim q(z | x)} \log p(x | z)
         - \beta \, \mathrm{KL}(q(z | x) \,\|\, N(0, I)).
 
     The best linear variational autoencoder is probabilistic PCA [2]_. Every network
-    holds it as a linear path, starts there, and is kept only where the bound on
-    held-out rows is higher beyond doubt.
+    contains it as a linear path and starts there. The trained network is kept only if
+    its bound is significantly higher on held-out rows.
 
     Read more in ``docs/images.md``.
 
     Parameters
     ----------
     n_components : int, float in (0, 1) or None, default=2
-        Width of the code. A float is the share of the variance to explain: the smallest
-        number of components for which PCA explains more than that. None keeps
-        ``min(n_samples, n_features)``.
+        Number of components, the width of the code. A float is a share of the variance:
+        the smallest number of components with which PCA explains more than that. None
+        stands for ``min(n_samples, n_features)``.
 
     likelihood : {"gaussian", "bernoulli"}, default="gaussian"
-        - "gaussian": rows are normal around the decoded code, with one variance for all
-          features, which the decoder learns.
-        - "bernoulli": features are 0 or 1, or shares in between, and the decoder learns
+        - "gaussian": rows are normal around the decoded code. The decoder learns one
+          variance for all features.
+        - "bernoulli": features are 0 or 1, or shares in between. The decoder learns
           their probabilities.
 
     beta : float, default=1.0
-        Weight of the divergence [3]_. Above 1 codes say less about their rows and are
-        nearer to the prior; below 1 the other way round. Only with 1 is the objective a
+        Weight of the divergence [3]_. Above 1, codes are nearer to the prior and say
+        less about their rows. Below 1, they say more. Only with 1 is the objective a
         bound of the log-likelihood.
 
     image_shape : sequence of int, "auto" or None, default=None
         ``(height, width)`` or ``(height, width, channels)`` of the images that rows
-        are, for a convolutional network, or "auto", as for
-        :class:`ConvolutionalAutoencoderTransformer`. None for a dense network.
+        are, for a convolutional network, or "auto", as in
+        :class:`ConvolutionalAutoencoderTransformer`. None stands for a dense network.
 
     filters : int or array-like of int, default=32
-        Filters of each convolutional layer, as for
-        :class:`ConvolutionalAutoencoderTransformer`. Without ``image_shape`` this and
-        the next two are ignored.
+        Number of filters of each convolutional layer, as in
+        :class:`ConvolutionalAutoencoderTransformer`. Ignored without ``image_shape``,
+        and so are the next two.
 
     kernel_size : int, array-like of int or None, default=None
-        Side of the windows.
+        Side of the windows, in pixels or cells, likewise.
 
     strides : int, array-like of int or None, default=None
-        Distance between windows.
+        Distance between windows, likewise.
 
     hidden_layer_sizes : array-like of int, default=(512, 256)
-        Widths of the encoder's hidden layers; the decoder mirrors them. Empty, with a
-        Gaussian likelihood, ``beta=1`` and no convolutions, for probabilistic PCA.
+        Widths of the encoder's hidden layers. The decoder mirrors them. Without hidden
+        layers and convolutions, with a Gaussian likelihood and ``beta=1``, the
+        autoencoder is probabilistic PCA.
 
     activation : str or callable, default="silu"
         Keras activation of the hidden layers.
@@ -99,89 +102,111 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         Keras optimizer. An instance is not changed.
 
     learning_rate : float or None, default=None
-        Rate of the first step; it falls along half a cosine to zero at ``max_iter``.
-        None is 0.002 for an optimizer given by name, and for an instance the
-        instance's own rate or schedule, as it is.
+        Rate of the first step. It falls along half a cosine to zero at ``max_iter``.
+        None stands for 0.002 if the optimizer is given by name, and for an instance's
+        own rate or schedule.
 
     batch_size : int or "auto", default="auto"
-        Rows in a batch. "auto" is the power of two nearest to ``n_samples / 35``, from
-        32 to 512.
+        Number of rows in a batch. "auto" is the power of two nearest to
+        ``n_samples / 35``, from 32 to 512.
 
     max_iter : int, default=60
-        Most epochs.
+        Largest number of epochs.
 
     alpha : float, default=1e-5
-        Strength of the L2 penalty on the kernels of the nonlinear path, as for
+        Strength of the L2 penalty on the kernels of the nonlinear path, as in
         :class:`AutoencoderTransformer`.
 
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in training.
 
     early_stopping : bool, default=True
-        Whether to hold out rows, restore the weights that are best on them, and stop
-        when these no longer improve. Without it all rows train, and the best weights
-        are those of the epoch with the lowest training loss.
+        Whether to hold out rows, keep the weights that are best on them, and stop when
+        they no longer improve. Without it all rows train, and the weights of the epoch
+        with the lowest training loss are kept.
 
     validation_fraction : float in (0, 1), default=0.1
-        Share of the rows to hold out, rounded up. Where that is fewer than 100 rows,
-        all rows judge in turn, as for :class:`AutoencoderTransformer`.
+        Share of the rows to hold out, rounded up. If that is fewer than 100 rows, all
+        rows are evaluated in turn, as in :class:`AutoencoderTransformer`.
 
     n_iter_no_change : int, default=20
-        Epochs without improvement after which training stops.
+        Number of epochs without improvement after which training stops.
 
     tol : float, default=1e-4
-        Smallest relative decrease of the loss that counts as improvement.
+        Smallest relative decrease of the loss that counts as an improvement.
 
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the fit before, if that had the same
-        network.
+        Whether ``fit`` starts from the weights of the fit before, if that had the same
+        network. The network still has to beat PCA of the new data. Rows that the fit
+        before trained on may be held out now.
 
     random_state : int, RandomState instance or None, default=None
-        Decides the weights at the start, the rows held out, the order of the rows and
-        the codes drawn. Pass an int for results that are the same, bit for bit.
+        Determines the initial weights, the held-out rows, the order of the rows and the
+        noise. Pass an int for the same result in every fit.
 
     verbose : bool, default=False
-        Whether to print the losses of each epoch.
+        Whether to print the losses of each epoch, and which model was kept.
 
     Attributes
     ----------
     n_components_ : int
-        Width of the code.
+        Number of components.
 
     n_active_components_ : int
-        Components in use: those whose posterior means vary over the training rows by
-        more than 0.01 [4]_. The others have collapsed to the prior and say nothing.
+        Number of components in use: those whose posterior means have a variance above
+        0.01 over the training rows [4]_. The others are equal to the prior.
 
     divergence_ : ndarray of shape (n_components_,)
-        Mean divergence of each code from its prior over the training rows, in nats:
-        what it says about a row. Their sum is the rate.
+        Mean divergence of each code from its prior over the training rows, in nats.
+        Their sum is the rate.
+
+    selected_model_ : {"linear", "network"}
+        Which model was kept: the linear model that training started from, or the
+        network.
+
+    components_ : ndarray of shape (n_components_, n_features_in_)
+        Derivative of the decoded row with respect to each code, at the mean code.
 
     explained_variance_ : ndarray of shape (n_components_,)
-        Variance of each code over the training rows; non-increasing.
+        Variance of each code's posterior mean over the training rows. Not increasing.
 
     explained_variance_ratio_ : ndarray of shape (n_components_,)
-        Share of the training rows' variance that the codes explain, shared out in
-        proportion to their variance.
+        Share of the training data's variance that the codes explain, divided among them
+        in proportion to their variances.
+
+    singular_values_ : ndarray of shape (n_components_,)
+        Euclidean norm of each centred code over the training rows.
+
+    noise_variance_ : float
+        Variance that the reconstruction leaves, divided by the number of components
+        left out, which is ``min(n_samples, n_features) - n_components_``.
+
+    density_ : object
+        Distribution that ``sample`` draws codes from: the prior.
 
     mean_ : ndarray of shape (n_features_in_,)
         Mean of the training rows.
 
+    n_samples_ : int
+        Number of training rows of ``fit``.
+
     n_iter_ : int
-        Epochs run; 0 where nothing could be trained.
+        Number of epochs run, at most ``max_iter``. A closed form counts as one.
 
     loss_curve_ : list of float
         Minus the mean bound of each epoch, with ``beta``, in nats for each feature of
         rows in units of the global scale.
 
     validation_loss_curve_ : list of float or None
-        The same of the held-out rows after each epoch.
+        Mean loss of the held-out rows after each epoch.
 
     best_loss_ : float
-        The lowest of the losses that decide, iteration 0 included.
+        Lowest mean loss of the held-out rows, or of all rows if none are held out. The
+        start of training counts, too.
 
     encoder_, decoder_ : keras.Model
-        ``transform`` and ``inverse_transform`` as ordinary Keras models of standard
-        layers, scaling included; built on first access.
+        ``transform`` and ``inverse_transform`` as Keras models, made of Keras' own
+        layers and including the scaling. Built when first used.
 
     n_features_in_ : int
         Number of features seen in ``fit``.
@@ -191,13 +216,14 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
 
     See Also
     --------
-    sklearn.decomposition.PCA : Whose ``score_samples`` is that of probabilistic PCA.
+    sklearn.decomposition.PCA : Its ``score_samples`` is that of probabilistic PCA.
 
     Notes
     -----
-    ``transform`` returns the mean of each row's code, ``inverse_transform`` and
-    ``sample`` the mean of the rows that a code stands for. Codes are in the units of
-    the prior and sorted by variance, but not rotated: their posterior has axes.
+    ``transform`` returns the mean of each row's code. ``inverse_transform`` and
+    ``sample`` return the mean of the rows of a code. Codes are in the units of the
+    prior and sorted by variance. They are not rotated, because their posterior has
+    axes.
 
     References
     ----------
@@ -301,7 +327,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
             every row and at every call.
         """
         check_is_fitted(self)
-        data = self._validate(X, reset=False)
+        data = validated(self, X)
         assert isinstance(self._codec, NetworkCodec)
         return self._codec.evidence(data, _draws(self.n_components_))
 
@@ -323,17 +349,16 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         """
         return float(self.score_samples(X).mean())
 
-    def _validate(self, X, reset: bool, finite: bool = True):
-        data = super()._validate(X, reset=reset, finite=finite)
-        if reset and self.likelihood == "bernoulli":
-            values = data.data if issparse(data) else data
-            low, high = values.min(initial=0), values.max(initial=0)
-            if low < 0 or high > 1:
-                raise ValueError(
-                    "likelihood='bernoulli' needs values from 0 to 1. Got values from "
-                    f"{low} to {high}; use MinMaxScaler, or likelihood='gaussian'."
-                )
-        return data
+    def _check_domain(self, rows, name: str) -> None:
+        if self.likelihood == "gaussian":
+            return
+        values = rows.data if issparse(rows) else rows
+        low, high = values.min(initial=0), values.max(initial=0)
+        if low < 0 or high > 1:
+            raise ValueError(
+                f"likelihood='bernoulli' needs values from 0 to 1. {name} has values "
+                f"from {low} to {high}; use MinMaxScaler, or likelihood='gaussian'."
+            )
 
     def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
         layers: Family
@@ -362,22 +387,30 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         mean = (own.mean - scaling.mean) / scaling.scale
         return LinearPath.probabilistic_pca(axes, scaling.scale, mean, self.likelihood)
 
-    def _keep_network(
+    def _network_model(
         self, codec: NetworkCodec, data, axes: PrincipalAxes | None
-    ) -> None:
-        codec, summary = codec.canonical(data, None, rotate=False, whiten=False)
-        self._set_codec(codec)
-        self._describe(summary)
-        self.divergence_ = codec.divergences(data)
-        self.n_active_components_ = int((summary.variances > _ACTIVE).sum())
-        # The prior.
-        width = codec.spec.n_components
-        self.density_ = Gaussian(np.zeros(width), np.eye(width))
+    ) -> FittedModel:
+        # Its own prior sets the scale and the directions of its codes, and its own
+        # likelihood says how far to trust it.
+        return FittedModel.network(codec, data, None, rotate=False, whiten=False)
 
-    def _keep_baseline(
-        self, codec: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
-    ) -> None:
-        self._keep_network(codec, data, axes)
+    def _linear_model(
+        self, baseline: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
+    ) -> FittedModel:
+        return FittedModel.network(
+            baseline, data, None, rotate=False, whiten=False, kind="linear"
+        )
+
+    def _attributes(self, model: FittedModel, data, mean: np.ndarray) -> dict[str, Any]:
+        assert isinstance(model.codec, NetworkCodec)
+        return super()._attributes(model, data, mean) | {
+            "divergence_": model.codec.divergences(data),
+            "n_active_components_": int((model.explained_variance > _ACTIVE).sum()),
+        }
+
+    def _density(self, model: FittedModel, data) -> Gaussian:
+        width = len(model.explained_variance)
+        return Gaussian(np.zeros(width), np.eye(width))
 
 
 def _draws(n_components: int) -> np.ndarray:

@@ -16,47 +16,47 @@ from ._model import draw_from
 __all__ = ["AutoencoderOverSampler"]
 
 _BANDWIDTH = 0.25
-"""Of the deviation within classes. Rules for larger ones let classes overlap."""
+"""In deviations within classes. With the usual rules, larger ones, classes overlap."""
 
 
 class AutoencoderOverSampler(BaseOverSampler):
-    """Over-sample classes by rows decoded from their codes' neighbourhood.
+    """Over-sample classes by decoding codes near those of their rows.
 
-    One autoencoder learns from all rows what rows look like; a density for each class
-    says where in the space of codes its rows are. New rows are drawn from that and
-    decoded. Unlike interpolation between rows (SMOTE), what is between two rows is then
-    what the autoencoder makes of it.
+    One autoencoder is fitted to all rows. One density for each class is fitted to the
+    codes of its rows. New codes are drawn from the density and decoded. SMOTE
+    interpolates between rows; here the interpolation is between codes.
 
     Parameters
     ----------
     autoencoder : estimator or None, default=None
-        With ``transform`` and ``inverse_transform``: any of skae's, or a pipeline that
-        ends in one. None for ``AutoencoderTransformer(16)``, or with fewer components
-        where there are fewer rows or features.
+        Any of skae's autoencoders, or a pipeline that ends in one. None stands for
+        ``AutoencoderTransformer(16)``, with fewer components where there are fewer rows
+        or features.
 
     density : estimator or None, default=None
-        With ``fit`` and ``sample``, for the codes of a class, in units of their
-        standard deviation within classes. None for a
-        :class:`~sklearn.neighbors.KernelDensity` with a bandwidth of a quarter of that:
-        rows like those there are, a little moved.
+        Fitted to the codes of a class, divided by their standard deviation within
+        classes. It has ``fit`` and ``sample``. None stands for a
+        :class:`~sklearn.neighbors.KernelDensity` with a bandwidth of 0.25. Its rows are
+        near those of the class.
 
     sampling_strategy : float, str, dict or callable, default="auto"
         Classes to over-sample, and how far, as in imbalanced-learn.
 
     random_state : int, RandomState instance or None, default=None
-        Decides what is drawn, and is handed to the default autoencoder.
+        Determines what is drawn. It also seeds every ``random_state`` of the
+        autoencoder and of the density. Pass an int for the same rows in every call.
 
     Attributes
     ----------
     sampling_strategy_ : dict
-        Class to number of rows made.
+        For each class the number of rows made.
 
     autoencoder_ : estimator
         Fitted to all rows.
 
     See Also
     --------
-    AutoencoderTransformer.sample : Rows of no class in particular.
+    AutoencoderTransformer.sample : Generates rows without classes.
 
     Examples
     --------
@@ -90,23 +90,22 @@ class AutoencoderOverSampler(BaseOverSampler):
 
     def _fit_resample(self, X, y, **params):
         rng = check_random_state(self.random_state)
-        if self.autoencoder is None:
-            n_components = min(16, *X.shape)
-            autoencoder = AutoencoderTransformer(n_components, random_state=rng)
-        else:
-            autoencoder = clone(self.autoencoder)
+        given = self.autoencoder
+        if given is None:
+            given = AutoencoderTransformer(min(16, *X.shape))
+        autoencoder = _seeded_clone(given, rng)
         self.autoencoder_ = autoencoder.fit(X, y)
         codes = autoencoder.transform(X)
-        unit = _deviation_within(codes, y)
+        deviations = _deviations_within(codes, y)
         rows, labels = [X], [y]
         for label, n_rows in self.sampling_strategy_.items():
             if n_rows == 0:
                 continue
-            density = KernelDensity(bandwidth=_BANDWIDTH)
-            if self.density is not None:
-                density = clone(self.density)
-            density.fit(codes[y == label] / unit)
-            drawn = draw_from(density, n_rows, rng) * unit
+            density = self.density
+            if density is None:
+                density = KernelDensity(bandwidth=_BANDWIDTH)
+            density = _seeded_clone(density, rng).fit(codes[y == label] / deviations)
+            drawn = draw_from(density, n_rows, rng) * deviations
             made = autoencoder.inverse_transform(drawn).astype(X.dtype)
             rows.append(sparse.csr_matrix(made) if sparse.issparse(X) else made)
             labels.append(np.full(n_rows, label, dtype=y.dtype))
@@ -114,7 +113,19 @@ class AutoencoderOverSampler(BaseOverSampler):
         return stack(rows), np.concatenate(labels)
 
 
-def _deviation_within(codes: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _seeded_clone(estimator, rng: np.random.RandomState):
+    """Return a clone with seeds for its random states, as ensembles make them."""
+    copy = clone(estimator)
+    return copy.set_params(
+        **{
+            name: rng.randint(2**31)
+            for name in sorted(copy.get_params(deep=True))
+            if name == "random_state" or name.endswith("__random_state")
+        }
+    )
+
+
+def _deviations_within(codes: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return each component's standard deviation around the means of the classes."""
     labels, members = np.unique(y, return_inverse=True)
     means = np.array(

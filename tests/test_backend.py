@@ -33,6 +33,63 @@ def test_importing_skae_imports_neither_keras_nor_jax():
     assert result.stdout.strip() == "set()", result.stderr
 
 
+def test_a_linear_autoencoder_needs_neither():
+    code = """
+import sys
+import numpy as np
+from skae import AutoencoderTransformer
+X = np.random.default_rng(0).normal(size=(40, 4))
+linear = AutoencoderTransformer(2, hidden_layer_sizes=())
+linear.fit(X).score(X)
+linear.partial_fit(X).partial_fit(X).transform(X)
+print({'keras', 'jax'} & set(sys.modules))
+"""
+    result = run(code)
+    assert result.stdout.strip() == "set()", result.stderr
+
+
+def test_the_first_fit_leaves_global_generators_as_they_were(tmp_path):
+    code = """
+import random
+import numpy as np
+from skae import ConvolutionalAutoencoderTransformer
+X = np.random.default_rng(0).normal(size=(40, 16))
+np.random.seed(3); random.seed(3)
+before = np.random.get_state()[1].tolist(), random.getstate()
+fitted = ConvolutionalAutoencoderTransformer(max_iter=1, random_state=0).fit(X)
+fitted.transform(X); fitted.encoder_
+after = np.random.get_state()[1].tolist(), random.getstate()
+print(*(was == now for was, now in zip(before, after)))
+"""
+    result = run(code, KERAS_HOME=str(tmp_path))
+    assert result.stdout.split() == ["True", "True"], result.stderr
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        "AutoencoderTransformer(dropout=0.1, corruption='gaussian', contraction=0.1)",
+        "ConvolutionalAutoencoderTransformer(filters=4)",
+        "VariationalAutoencoderTransformer()",
+        "AutoencoderTransformer(optimizer='adafactor', activation='gelu')",
+    ],
+)
+def test_double_precision_switched_on_in_jax(estimator, tmp_path):
+    code = f"""
+import jax
+jax.config.update("jax_enable_x64", True)
+import numpy as np
+from skae import *
+X = np.random.default_rng(0).normal(size=(1200, 16)) ** 2
+fitted = {estimator}.set_params(
+    hidden_layer_sizes=(8,), max_iter=2, random_state=0, early_stopping=False
+).fit(X)
+print(np.isfinite(fitted.transform(X)).all(), np.isfinite(fitted.loss_curve_).all())
+"""
+    result = run(code, KERAS_HOME=str(tmp_path))
+    assert result.stdout.split() == ["True", "True"], result.stderr
+
+
 def test_jax_runs_without_any_configuration_and_leaves_no_variable(tmp_path):
     code = FIT + "import os; print('KERAS_BACKEND' in os.environ)"
     result = run(code, KERAS_HOME=str(tmp_path))

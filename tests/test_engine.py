@@ -8,7 +8,7 @@ import pytest
 
 from skae._data import Batch, Resident, Scaling, Split, Streamed
 from skae._engines import Engine, HyperParameters, State
-from skae._training import Phase, Schedule, TrainingData, improves_on, train
+from skae._training import Phase, Schedule, TrainingData, compared, train
 
 FEATURES = np.random.default_rng(0).normal(size=(1200, 4))
 KERNEL = np.random.default_rng(1).normal(size=(4, 4))
@@ -63,7 +63,7 @@ def data_of(n_rows=1200, streamed=False, fraction=0.1, alpha=0.0):
     feed = Resident.of(rows, unscaled, 32, ENGINE.place)
     if streamed:
         feed = Streamed(rows, unscaled, 32, 5, ENGINE.place)
-    split = Split.draw(n_rows, fraction, np.random.RandomState(0))
+    split = Split.draw(np.arange(n_rows), fraction, np.random.RandomState(0))
     hyper = HyperParameters((), alpha=alpha)
     return TrainingData(feed, split, hyper, 32, len(split.train[-1]))
 
@@ -89,7 +89,10 @@ def test_training_ends_at_least_squares(streamed):
         result.validation_losses, np.square(errors).mean(axis=1), rtol=1e-3
     )
     assert result.best_loss == pytest.approx(result.validation_losses.mean())
-    assert improves_on(ENGINE, START, result, data, is_likelihood=False)
+    found = compared(ENGINE, START, result, data, is_likelihood=False)
+    assert found.is_better
+    assert found.after == pytest.approx(result.best_loss)
+    assert str(found).startswith("Kept the network")
 
 
 @pytest.mark.parametrize("n_threads", [1, 4])
@@ -104,6 +107,27 @@ def test_few_rows_train_one_model_for_each_fold(n_threads):
     assert result.best_loss > np.square(residuals).mean()
 
 
+@pytest.mark.parametrize("n_threads", [1, 4])
+def test_the_kept_model_does_not_depend_on_the_others(n_threads):
+    data = data_of(n_rows=200)
+    result = trained(data, max_iter=3, n_threads=n_threads)
+    rng, kernel = np.random.RandomState(0), np.zeros((4, 4))
+    schedule = Schedule(3, 0.5, True, 0.0, 3)
+    for epoch in range(3):
+        for rows in data.split.train:  # the kept model draws last
+            rng.randint(2**32, dtype=np.uint32)
+            order = np.resize(rng.permutation(rows), 200)
+        rates = schedule.rates(epoch, 7)
+        for numbers, rate in zip(
+            np.split(order, range(32, 200, 32)), rates, strict=True
+        ):
+            X = FEATURES[numbers].astype(np.float32)
+            error = X @ kernel - TARGETS[numbers].astype(np.float32)
+            kernel = kernel - rate * 2 * X.T @ error / error.size
+    assert len(data.split.train) == 6
+    np.testing.assert_allclose(result.weights["encoder"][0][0], kernel, atol=1e-4)
+
+
 def test_a_start_that_cannot_be_beaten_is_kept():
     data = data_of()
     best = np.linalg.lstsq(FEATURES, TARGETS, rcond=None)[0]
@@ -111,7 +135,9 @@ def test_a_start_that_cannot_be_beaten_is_kept():
     schedule = Schedule(5, 0.5, True, 0.0, 5)
     rng = np.random.RandomState(0)
     result = train(ENGINE, start, [Phase(data, schedule)], rng)
-    assert not improves_on(ENGINE, start, result, data, is_likelihood=False)
+    found = compared(ENGINE, start, result, data, is_likelihood=False)
+    assert not found.is_better
+    assert str(found).startswith("Kept the start")
 
 
 def test_the_penalty_reaches_the_engine():

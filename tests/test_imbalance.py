@@ -9,8 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
 
-from skae import VariationalAutoencoderTransformer
+from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
 from skae.imbalance import AutoencoderOverSampler
 
 
@@ -49,7 +50,24 @@ def test_it_helps_where_a_class_is_rare(imbalanced):
     before, after = (
         balanced_accuracy_score(truth, model.predict(test)) for model in (plain, helped)
     )
-    assert after >= before
+    assert after > before + 0.02
+
+
+@pytest.mark.parametrize("density", [None, GaussianMixture(2, n_init=1)])
+def test_its_seed_seeds_what_it_is_given(density, imbalanced):
+    X, y, _, _ = imbalanced
+    pipeline = make_pipeline(
+        StandardScaler(), AutoencoderTransformer(4, max_iter=2, activation="tanh")
+    )
+    made = [
+        AutoencoderOverSampler(
+            pipeline, density=density, random_state=seed
+        ).fit_resample(X, y)[0]
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(made[0], made[1])
+    assert not np.array_equal(made[0], made[2])
+    assert pipeline[-1].random_state is None
 
 
 def test_strategies_frames_and_other_parts(imbalanced):

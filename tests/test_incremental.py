@@ -39,7 +39,7 @@ def test_a_linear_autoencoder_in_batches_is_incremental_pca(digits):
     np.testing.assert_allclose(
         linear.transform(digits), pca.transform(digits), atol=1e-6
     )
-    assert linear.n_iter_ == 0
+    assert linear.n_iter_ == 9
 
 
 def test_a_network_that_learns_takes_over(digits):
@@ -102,6 +102,19 @@ def test_a_refused_batch_changes_nothing(digits):
     with pytest.raises(ValueError, match="n_components=3 must be between"):
         small_network().partial_fit(digits[:2])
     fitted.partial_fit(digits[:1])  # later batches may be small
+
+
+def test_a_changed_network_is_refused(digits):
+    fitted = stream(small_network(), digits[:600])
+    for parameters, message in (
+        (dict(n_components=2), "n_components=2 differs from the 3 components"),
+        (dict(n_components=3, activation="tanh"), "The network differs from that of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fitted.set_params(**parameters).partial_fit(digits[:100])
+    fitted.set_params(activation="relu", alpha=0.1).partial_fit(digits[:100])
+    share = small_network(n_components=0.4)
+    stream(share, digits[:600])  # a share is a number of components once and for all
 
 
 def test_divergence_keeps_the_weights_before(digits):

@@ -124,7 +124,7 @@ def test_fused_loop_equals_a_loop_by_hand(n_phases, digits):
 
     alpha, batch_size = 1e-3, 32  # 120 rows: the last batch has 24
     order = np.random.RandomState(1).permutation(len(rows))
-    split = Split([order[30:]], [order[:30]])
+    split = Split([order[30:]], [order[:30]], np.arange(150), 150)
     data = data_of(trainer, rows, split, batch_size, alpha)
     phases = [Phase(data, SCHEDULE), Phase(data.for_encoder(), SCHEDULE)][:n_phases]
     result = train(trainer, weights, phases, np.random.RandomState(2))
@@ -190,7 +190,7 @@ def test_fused_loop_equals_keras_called_batch_by_batch(dropout, encoder, n_rows)
     spec = dense_spec(64, 5, (12,), "tanh", linear_path=False, dropout=dropout, **own)
     trainer, models = engine_of(spec), networks(spec)
     start = initial_weights(models, None, WeightScales(1.0), np.random.RandomState(0))
-    split = Split([np.arange(n_rows)], [np.arange(0)])
+    split = Split([np.arange(n_rows)], [np.arange(0)], np.arange(n_rows), n_rows)
     phases = [Phase(data_of(trainer, rows, split, 32, 0.0), SCHEDULE)]
     result = train(trainer, start, phases, np.random.RandomState(2))
     again = train(trainer, start, phases, np.random.RandomState(2))

@@ -113,10 +113,11 @@ def test_small_samples_are_never_worse_than_pca(n_samples):
     assert error <= pca_error * (1 + 1e-5) + 1e-9
 
 
-def test_too_few_rows_to_judge_keep_pca():
+def test_pca_is_kept_with_too_few_rows():
     fitted = AutoencoderTransformer(2, random_state=0).fit(TALL[:9])
     pca = PCA(2).fit(TALL[:9])
-    assert fitted.n_iter_ == 0
+    assert fitted.n_iter_ == 1
+    assert fitted.selected_model_ == "linear"
     np.testing.assert_allclose(fitted.transform(TALL), pca.transform(TALL))
 
 

@@ -111,9 +111,9 @@ def test_images_with_holes_are_filled_in(digits):
     [
         (
             np.ones((29, 64)),
-            r"X_clean has shape \(29, 64\), but X has shape \(30, 64\)",
+            r"X_clean has shape \(29, 64\), but must have shape \(30, 64\)",
         ),
-        (np.ones((30, 63)), "must hold one row for each row of X"),
+        (np.ones((30, 63)), r"must have shape \(30, 64\) to fit to X"),
         (np.full((30, 64), np.nan), "Input X_clean contains NaN"),
         (np.ones(30), "Expected 2D array, got 1D array instead"),
     ],

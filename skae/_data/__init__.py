@@ -3,9 +3,11 @@
 from ._augmentation import FeatureSwaps
 from ._batch import Batch
 from ._chunks import aligned_empty, cached_chunks, chunk_rows, chunks, dense, slices
+from ._dependence import groups_of_copies, merged_groups, numbered
 from ._feed import BLOCK_BYTES, Block, Feed, Resident, Streamed, feed
 from ._scaling import Scaling, on_grid, variances
 from ._split import Split
+from ._stacked import Stacked
 
 __all__ = [
     "BLOCK_BYTES",
@@ -16,6 +18,7 @@ __all__ = [
     "Resident",
     "Scaling",
     "Split",
+    "Stacked",
     "Streamed",
     "aligned_empty",
     "cached_chunks",
@@ -23,6 +26,9 @@ __all__ = [
     "chunks",
     "dense",
     "feed",
+    "groups_of_copies",
+    "merged_groups",
+    "numbered",
     "on_grid",
     "slices",
     "variances",

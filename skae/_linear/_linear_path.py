@@ -77,7 +77,9 @@ class LinearPath(NamedTuple):
             Of a row given its code.
         """
         variances = axes.explained_variance / scale**2
-        noise = max(axes.noise_variance / scale**2, _LEAST_NOISE)
+        n_left_out = axes.components.shape[1] - axes.n_components
+        noise = axes.unexplained_variance / n_left_out if n_left_out else 0.0
+        noise = max(noise / scale**2, _LEAST_NOISE)
         spread = np.sqrt(np.maximum(variances - noise, 0))
         variances = np.maximum(variances, noise)
         down = axes.components.T * (spread / variances)

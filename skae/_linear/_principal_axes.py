@@ -37,11 +37,15 @@ class PrincipalAxes:
 
     explained_variance, explained_variance_ratio : ndarray of shape (n_components,)
         Variance along each axis, and its share of the total.
+
+    noise_variance : float
+        Mean variance along the axes left out, of as many as rows or features have.
     """
 
     components: np.ndarray
     explained_variance: np.ndarray
     explained_variance_ratio: np.ndarray
+    noise_variance: float
 
     @property
     def unexplained(self) -> float:
@@ -49,14 +53,11 @@ class PrincipalAxes:
         return max(1 - float(self.explained_variance_ratio.sum()), 0.0)
 
     @property
-    def noise_variance(self) -> float:
-        """Mean variance along the axes left out, in the data's squared units."""
-        n_left_out = self.components.shape[1] - self.n_components
+    def unexplained_variance(self) -> float:
+        """Variance off the axes, in the data's squared units."""
         share = float(self.explained_variance_ratio.sum())
         explained = float(self.explained_variance.sum())
-        if n_left_out == 0 or share == 0:
-            return 0.0
-        return max(explained / share - explained, 0.0) / n_left_out
+        return max(explained / share - explained, 0.0) if share > 0 else 0.0
 
     @classmethod
     def fit(
@@ -108,8 +109,11 @@ class PrincipalAxes:
         components = svd_flip(None, axes.T[::-1], u_based_decision=False)[1]
         ratio = spectrum / total if total > 0 else np.zeros_like(spectrum)
         k = min(_enough(ratio, n_components), *X.shape)
+        n_left_out = min(X.shape) - k
+        noise = max(total - spectrum[:k].sum(), 0.0) / n_left_out if n_left_out else 0.0
         # In C order, as after unpickling: the last bits of products depend on it.
-        return cls(np.ascontiguousarray(components[:k]), spectrum[:k], ratio[:k])
+        components = np.ascontiguousarray(components[:k])
+        return cls(components, spectrum[:k], ratio[:k], float(noise))
 
     @classmethod
     def _exact(cls, centred: np.ndarray, n_components) -> PrincipalAxes:
@@ -119,7 +123,8 @@ class PrincipalAxes:
             pca.fit(centred)
         variance = np.nan_to_num(pca.explained_variance_)
         ratio = np.nan_to_num(pca.explained_variance_ratio_)
-        return cls(pca.components_, variance, ratio)
+        noise = float(np.nan_to_num(pca.noise_variance_))
+        return cls(pca.components_, variance, ratio, noise)
 
     @property
     def n_components(self) -> int:

@@ -4,16 +4,17 @@ from ._bounds import Bounds, Box
 from ._code_transform import CodeStatistics, CodeTransform
 from ._codec import Codec, squared_errors
 from ._density import Gaussian, draw_from
+from ._fitted import FittedModel
 from ._linear_codec import LinearCodec
-from ._network_codec import CodeSummary, NetworkCodec
+from ._network_codec import NetworkCodec
 
 __all__ = [
     "Bounds",
     "Box",
     "CodeStatistics",
-    "CodeSummary",
     "CodeTransform",
     "Codec",
+    "FittedModel",
     "Gaussian",
     "LinearCodec",
     "NetworkCodec",

@@ -17,6 +17,9 @@ class Codec(ABC):
     version of Keras and any backend may load it.
     """
 
+    components: Any
+    """Derivative of decoded rows with respect to each code before whitening."""
+
     @abstractmethod
     def encode(self, X: Any) -> np.ndarray:
         """Return the codes of rows. They are not finite where a row is not."""

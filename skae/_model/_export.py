@@ -18,8 +18,8 @@ _NARROW = 1e-6
 
 def export_encoder(
     spec: NetworkSpec,
-    weights: dict,
     scaling: Scaling,
+    weights: dict,
     transform: CodeTransform,
     bounds: Bounds,
 ) -> Any:
@@ -36,8 +36,8 @@ def export_encoder(
 
 def export_decoder(
     spec: NetworkSpec,
-    weights: dict,
     scaling: Scaling,
+    weights: dict,
     transform: CodeTransform,
     bounds: Bounds,
 ) -> Any:

@@ -28,12 +28,16 @@ class CodeSummary(NamedTuple):
     explained : float
         Share of the rows' variance that the codes explain.
 
+    residual_variance : float
+        Variance of the rows that the codes do not explain, summed over the features.
+
     mean, covariance : ndarray of shape (n_components,) and square
         Of the codes as users see them.
     """
 
     variances: np.ndarray
     explained: float
+    residual_variance: float
     mean: np.ndarray
     covariance: np.ndarray
 
@@ -58,6 +62,9 @@ class NetworkCodec(Codec):
 
     bounds : Bounds
         Beyond these, PCA continues the network.
+
+    components : ndarray of shape (n_components, n_features) or None
+        Derivative of the decoder at the mean code, once that is known.
     """
 
     spec: NetworkSpec
@@ -65,6 +72,7 @@ class NetworkCodec(Codec):
     weights: dict
     transform: CodeTransform
     bounds: Bounds
+    components: np.ndarray | None = None
 
     @classmethod
     def plain(cls, spec: NetworkSpec, scaling: Scaling, weights: dict) -> NetworkCodec:
@@ -104,7 +112,10 @@ class NetworkCodec(Codec):
                 code_box.widened().in_units(self.scaling.scale),
                 components.astype(np.float32),
             )
-        summary = CodeSummary(variances, explained, *statistics.mapped(transform))
+        residual_variance = error / max(X.shape[0] - 1, 1)
+        summary = CodeSummary(
+            variances, explained, residual_variance, *statistics.mapped(transform)
+        )
         return replace(self, transform=transform, bounds=bounds), summary
 
     def evidence(self, X, noise: np.ndarray) -> np.ndarray:
@@ -146,17 +157,13 @@ class NetworkCodec(Codec):
         """Return the encoder as a Keras model."""
         from ._export import export_encoder
 
-        return export_encoder(
-            self.spec, self.weights, self.scaling, self.transform, self.bounds
-        )
+        return export_encoder(*self._parts)
 
     def keras_decoder(self) -> Any:
         """Return the decoder as a Keras model."""
         from ._export import export_decoder
 
-        return export_decoder(
-            self.spec, self.weights, self.scaling, self.transform, self.bounds
-        )
+        return export_decoder(*self._parts)
 
     def __getstate__(self) -> dict:
         # Cached functions of the arrays are not part of the codec.
@@ -184,7 +191,7 @@ class NetworkCodec(Codec):
 
     @property
     def _parts(self) -> tuple:
-        return tuple(getattr(self, field.name) for field in fields(self))
+        return self.spec, self.scaling, self.weights, self.transform, self.bounds
 
 
 def _blockwise(compute, values, out: np.ndarray, size: int) -> np.ndarray:

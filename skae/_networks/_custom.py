@@ -46,8 +46,7 @@ class CustomLayers(Family):
         self, inputs: Any, role: str, n_inputs: int, n_outputs: int, spec: NetworkSpec
     ) -> Path:
         model = self.builder(n_features=spec.n_features, n_components=spec.n_components)
-        _check(model, role, n_inputs, n_outputs)
-        outputs = model(inputs)
+        outputs = _called(model, inputs, role, n_inputs, n_outputs)
         if spec.linear_path:
             # One trainable factor for each output, zero at the start (ReZero,
             # Bachlechner et al. 2021). So training starts at PCA with any network.
@@ -76,19 +75,33 @@ def seeded_keras(seed: int) -> Iterator[None]:
             random.setstate(before)
 
 
-def _check(model: object, role: str, n_inputs: int, n_outputs: int) -> None:
+def _called(model: Any, inputs: Any, role: str, n_inputs: int, n_outputs: int) -> Any:
+    """Return the output of the user's model. Raise if it does not fit."""
     if not isinstance(model, keras.Model):
         raise TypeError(
-            f"The {role!r} callable must return a keras.Model. "
-            f"Got {type(model).__name__} instead."
+            f"The {role!r} callable must return a keras.Model from {n_inputs} to "
+            f"{n_outputs} values. Got {type(model).__name__} instead."
         )
-    for side, found, expected in (
-        ("input", getattr(model, "input_shape", None), n_inputs),
-        ("output", getattr(model, "output_shape", None), n_outputs),
-    ):
-        if found != (None, expected):
-            raise ValueError(
-                f"The model returned by the {role!r} callable must have "
-                f"{side} shape (None, {expected}). Got {found} instead; use the "
-                "n_features and n_components that the callable is given."
-            )
+    mend = "Use the n_features and n_components that the callable is given."
+    expected = None, n_inputs
+    # A model without an input shape is built when it is called.
+    found = model.input_shape if model.built and model.inputs else expected
+    if found != expected:
+        raise ValueError(
+            f"The model returned by the {role!r} callable must have input shape "
+            f"{expected}. Got {found} instead. {mend}"
+        )
+    try:
+        outputs = model(inputs)
+    except Exception as error:
+        raise ValueError(
+            f"The model returned by the {role!r} callable cannot be called with an "
+            f"input of shape {expected}: {error}"
+        ) from error
+    shape = getattr(outputs, "shape", type(outputs).__name__)
+    if shape != (None, n_outputs):
+        raise ValueError(
+            f"The model returned by the {role!r} callable must have output shape "
+            f"{(None, n_outputs)}. Got {shape} instead. {mend}"
+        )
+    return outputs

@@ -5,16 +5,17 @@ from ._data import TrainingData
 from ._loop import EpochReport, TrainingResult, train, train_once
 from ._phases import Phase, phases, weight_scales
 from ._schedule import Schedule
-from ._selection import improves_on, is_gain
+from ._selection import Comparison, compared, is_gain
 
 __all__ = [
+    "Comparison",
     "EpochReport",
     "Phase",
     "Schedule",
     "TrainingConfig",
     "TrainingData",
     "TrainingResult",
-    "improves_on",
+    "compared",
     "is_gain",
     "phases",
     "train",

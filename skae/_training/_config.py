@@ -67,6 +67,11 @@ class TrainingConfig:
         optimal = self.objective.keeps_linear_optimum(self.parameters)
         return self.spec.is_linear and optimal and not self.has_targets
 
+    @property
+    def is_pca(self) -> bool:
+        """Whether the optimum is PCA, which needs no network."""
+        return self.has_closed_form and not self.objective.is_likelihood
+
     @cached_property
     def optimizer(self) -> OptimizerChoice:
         """Which optimizer, and its rate."""

@@ -68,7 +68,7 @@ class TrainingResult:
     validation_loss_curve : list of float or None
         Mean loss of the held-out rows after each epoch.
 
-    stopped_by : {"max_iter", "no_change", "callback", "divergence"}
+    stopped_by : {"max_iter", "no_change", "callback", "divergence", "closed_form"}
         Why training ended.
     """
 
@@ -77,7 +77,14 @@ class TrainingResult:
     best_loss: float
     loss_curve: list[float]
     validation_loss_curve: list[float] | None
-    stopped_by: Literal["max_iter", "no_change", "callback", "divergence"]
+    stopped_by: Literal[
+        "max_iter", "no_change", "callback", "divergence", "closed_form"
+    ]
+
+    @classmethod
+    def closed_form(cls, loss: float) -> TrainingResult:
+        """Return the result of a closed form, which counts as one iteration."""
+        return cls({}, np.zeros(0), loss, [loss], None, "closed_form")
 
 
 def train(
@@ -152,12 +159,14 @@ def train(
             if progress.stopped_by in ("divergence", "callback"):
                 break
     models, values = progress.best
+    best_loss = float(progress.best_loss)
     return TrainingResult(
         engine.fetch(models[-1]),
         values,
-        progress.best_loss,
-        losses,
-        validation_losses if split.holds_out else None,
+        best_loss,
+        # The start counts as one iteration where it is the last one, too.
+        losses or [best_loss],
+        (validation_losses or [best_loss]) if split.holds_out else None,
         progress.stopped_by or "max_iter",
     )
 

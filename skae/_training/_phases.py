@@ -55,12 +55,12 @@ def phases(
     or that keeps statistics of batches: these would be those of augmented rows.
     """
     schedule = _schedule(config, data, scales)
-    found = [Phase(data, schedule)]
     encodes = not config.restores and not config.objective.is_likelihood
     few = data.split.holds_out and _are_few(data.split.n_rows, config.spec.n_features)
-    if few and encodes and not config.engine.mixes_rows:
-        found.append(Phase(data.for_encoder(), schedule.for_encoder()))
-    return found
+    if not few or not encodes or config.engine.mixes_rows:
+        return [Phase(data, schedule)]
+    first, last = schedule.in_two_phases()
+    return [Phase(data, first), Phase(data.for_encoder(), last)]
 
 
 def weight_scales(

@@ -69,16 +69,17 @@ class Schedule:
             parameters["n_iter_no_change"],
         )
 
-    def for_encoder(self) -> Schedule:
-        """Return the schedule of an encoder that trains alone: half as many epochs.
+    def in_two_phases(self) -> tuple[Schedule, Schedule]:
+        """Return the schedules of the whole network and of the encoder alone.
 
-        Its rate is higher, if rates decay.
+        The encoder has a third of the epochs. Its rate is higher, if rates decay.
         """
+        n_last = self.max_iter // 3
         factor = _ENCODER_RATE if self.decays else 1.0
-        return replace(
-            self,
-            max_iter=-(-self.max_iter // 2),
-            learning_rate=factor * self.learning_rate,
+        rate = factor * self.learning_rate
+        return (
+            replace(self, max_iter=self.max_iter - n_last),
+            replace(self, max_iter=n_last, learning_rate=rate),
         )
 
     def rates(self, epoch: int, n_batches: int) -> np.ndarray:

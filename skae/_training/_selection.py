@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.stats import sem, wilcoxon
 
@@ -13,16 +15,38 @@ _STANDARD_ERRORS = 2
 _SIGNIFICANCE = 0.01
 
 
-def improves_on(
+class Comparison(NamedTuple):
+    """A trained network and where it started, on the rows that decide.
+
+    Parameters
+    ----------
+    is_better : bool
+        Whether the network is significantly better.
+
+    before, after : float
+        Mean losses.
+    """
+
+    is_better: bool
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        kept = "the network" if self.is_better else "the start"
+        return f"Kept {kept}: loss {self.after:.8f}, at the start {self.before:.8f}"
+
+
+def compared(
     engine: Engine,
     baseline: dict,
     result: TrainingResult,
     data: TrainingData,
     is_likelihood: bool,
-) -> bool:
-    """Say whether training beat ``baseline``.
+) -> Comparison:
+    """Compare what training found with ``baseline``.
 
-    It has to on average over all rows, and significantly on the held-out rows.
+    It has to be better on average over all rows, and significantly better on the
+    held-out rows.
 
     Parameters
     ----------
@@ -46,17 +70,19 @@ def improves_on(
         data.row_losses(engine, weights, split.all_rows)
         for weights in (baseline, result.weights)
     )
-    if not after.mean() < before.mean():
-        return False
+    is_better = bool(after.mean() < before.mean())
     if not split.holds_out:
-        return True
+        return Comparison(is_better, before.mean(), after.mean())
     # Fold by fold, as in training: a row's noise depends on its place.
     held_out = [data.row_losses(engine, baseline, rows) for rows in split.held_out]
-    gains = np.concatenate(held_out) - result.validation_losses
+    before, after = np.concatenate(held_out), result.validation_losses
+    gains = split.means_of_groups(before - after)
     if is_likelihood:
         # A better likelihood may lose a little on most rows and gain much on others.
-        return bool(gains.mean() > _STANDARD_ERRORS * sem(gains))
-    return is_gain(gains)
+        is_significant = bool(gains.mean() > _STANDARD_ERRORS * sem(gains))
+    else:
+        is_significant = is_gain(gains)
+    return Comparison(is_better and is_significant, before.mean(), after.mean())
 
 
 def is_gain(gains: np.ndarray) -> bool:

@@ -109,7 +109,7 @@ class PackedOptimizer:
             # single array compiles in a fifth of the time.
             shown = variables
             if self._packs:
-                zeros = self.pack([jnp.zeros(shape) for shape in self._shapes])
+                zeros = self.pack([jnp.zeros(s, jnp.float32) for s in self._shapes])
                 shown = [keras.Variable(vector) for vector in zeros]
             self._optimizer.build(shown)
             values.extend(variable.value for variable in self._optimizer.variables)

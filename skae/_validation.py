@@ -1,0 +1,123 @@
+"""Arrays that users give, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length
+from sklearn.utils.validation import validate_data
+
+from ._data import Batch
+
+_FLOATS = [np.float64, np.float32]
+
+
+def validated(estimator: Any, X: Any, reset: bool = False, finite: bool = True) -> Any:
+    """Return rows as an array or a CSR matrix of float64 or float32.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It stores the names and the number of features if ``reset``.
+
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The rows.
+
+    reset : bool
+        Whether these are training rows.
+
+    finite : bool
+        Whether to raise where a value is not finite.
+    """
+    data = validate_data(
+        estimator,
+        X,
+        accept_sparse="csr",
+        dtype=_FLOATS,
+        reset=reset,
+        ensure_all_finite=False,
+    )
+    if finite:
+        check_finite(estimator, data)
+    return data
+
+
+def validated_codes(estimator: Any, X: Any) -> np.ndarray:
+    """Return codes as an array of float64 or float32."""
+    codes = check_array(X, dtype=_FLOATS, input_name="X")
+    check_finite(estimator, codes)
+    if codes.shape[1] != estimator.n_components_:
+        raise ValueError(
+            f"X has {codes.shape[1]} features, but "
+            f"{type(estimator).__name__}.inverse_transform is expecting "
+            f"{estimator.n_components_} features as input, one for each component."
+        )
+    return codes
+
+
+def validated_for_fit(
+    estimator: Any, X: Any, X_clean: Any, X_val: Any, groups: Any
+) -> tuple[Batch, Any, np.ndarray | None]:
+    """Return the arguments of ``fit``: rows, held-out rows and groups."""
+    rows = Batch(validated(estimator, X, reset=True))
+    shape = rows.input.shape
+    if X_clean is not None:
+        clean = _validated_beside(estimator, X_clean, "X_clean", shape)
+        rows = rows._replace(target=clean)
+    if X_val is not None:
+        for name, other in (("X_clean", X_clean), ("groups", groups)):
+            if other is not None:
+                raise ValueError(
+                    f"X_val cannot be combined with {name}. Leave one of them out."
+                )
+        if not estimator.early_stopping:
+            raise ValueError(
+                "X_val needs early_stopping=True: without it no rows are held out."
+            )
+        X_val = _validated_beside(estimator, X_val, "X_val", (None, shape[1]))
+    if groups is not None:
+        groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
+        if groups.ndim != 1:
+            raise ValueError(
+                f"groups must have one dimension. Got shape {groups.shape} instead."
+            )
+        check_consistent_length(rows.input, groups)
+    return rows, X_val, groups
+
+
+def check_finite(estimator: Any, data: Any, name: str = "X") -> None:
+    """Raise ``ValueError`` where a value is missing, infinite or too large."""
+    values = data.data if issparse(data) else data
+    owner = type(estimator).__name__
+    assert_all_finite(values, estimator_name=owner, input_name=name)
+    if values.dtype == np.float32:
+        return
+    largest = max(values.max(initial=0), -values.min(initial=0))
+    if largest > np.finfo(np.float32).max:
+        raise ValueError(
+            f"Input {name} contains infinity or a value too large for "
+            f"dtype('float32'), in which {owner} computes. Rescale the data first."
+        )
+
+
+def _validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any:
+    """Return rows that ``fit`` gets beside ``X``."""
+    rows = check_array(
+        rows,
+        accept_sparse="csr",
+        dtype=_FLOATS,
+        ensure_all_finite=False,
+        input_name=name,
+    )
+    wanted = tuple(
+        have if want is None else want
+        for have, want in zip(rows.shape, shape, strict=True)
+    )
+    if rows.shape != wanted:
+        raise ValueError(
+            f"{name} has shape {rows.shape}, but must have shape {wanted} to fit to X."
+        )
+    check_finite(estimator, rows, name)
+    return rows
