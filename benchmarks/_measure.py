@@ -1,4 +1,4 @@
-"""Data and clocks that the benchmarks share."""
+"""Data and measurements of time and memory that the benchmarks share."""
 
 import statistics
 import subprocess
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def images(path, n_rows, dtype=np.float32):
-    """Return MNIST's training images from an npz file, or noise of the same shape."""
+    """Return MNIST's training images from an npz file, or random rows of that shape."""
     if path:
         rows = np.load(path)["x_train"][:n_rows].reshape(-1, 784)
         return (rows / 255).astype(dtype)
@@ -27,13 +27,16 @@ def seconds(function, *args):
     return time.perf_counter() - start
 
 
-def in_turn(contenders, rounds, calls=1):
-    """Time each function, some calls in a row, rounds times; return median seconds."""
+def time_alternately(contenders, rounds, calls=1):
+    """Time the functions alternately, and return the median seconds of each.
+
+    There are ``rounds`` rounds. In each round every function is called ``calls`` times.
+    """
     times = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, function in contenders.items():
             if calls > 1:
-                time.sleep(0.05)  # the threads of whoever ran before go to sleep
+                time.sleep(0.05)  # until the threads of the previous function sleep
                 function()
             times[name].extend(seconds(function) for _ in range(calls))
     return {name: statistics.median(found) for name, found in times.items()}
@@ -46,7 +49,10 @@ def each_in_a_process(cases):
 
 
 class PeakMemory:
-    """Watch this process' own memory (RSS without mapped files) while in a ``with``."""
+    """Measure the peak of this process' own memory inside a ``with`` block.
+
+    Own memory is RSS without mapped files.
+    """
 
     def __enter__(self):
         self.start = self.peak = own_memory()
@@ -70,7 +76,7 @@ class PeakMemory:
 
 
 def own_memory():
-    """Return the bytes of memory that are this process' own (Linux)."""
+    """Return the bytes of this process' own memory (Linux only)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) * 1024

@@ -1,8 +1,9 @@
 """
-Where the seconds of a new process go: imports, first fit, first transform.
+Seconds that a new process takes for imports, the first fit and the first transform.
 
-Every run is a process of its own; the table gives medians. Digits, 8 components, all
-defaults but the number of epochs, which is fixed so that runs can be compared.
+Every run is a new process. The table gives medians. The data are the digits, the codes
+have 8 components. All parameters are the defaults except the number of epochs. It is
+fixed, so that runs can be compared.
 
     python benchmarks/bench_cold_start.py [--rounds 5]
 """

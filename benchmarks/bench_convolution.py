@@ -1,10 +1,11 @@
 """
-Convolutional against dense, and the time of an epoch against Keras' own convolutions.
+Compare convolutional with dense networks, and skae with Keras' own convolutions.
 
-First the reconstruction error of test images and the time of a fit, defaults against
-defaults, relative to PCA's error. Then seconds an epoch of the convolutional network:
-skae, and Keras' ``fit`` of the same network on the backends that are installed, each in
-a process of its own, in turn, several times.
+The first table has the reconstruction error of test images, relative to PCA's, and the
+time of a fit. Both estimators use their defaults. The second table has the seconds of
+an epoch of the convolutional network, for skae and for Keras' ``fit`` of the same
+network on all installed backends. For the second table each run is a new process, and
+the contenders run alternately, several times.
 
     python benchmarks/bench_convolution.py --data mnist.npz [--rows 10000] [--rounds 5]
 """
@@ -25,7 +26,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--data", required=True, help="Keras' mnist.npz")
 parser.add_argument("--rows", type=int, default=10000)
 parser.add_argument("--rounds", type=int, default=5)
-parser.add_argument("--only", help="time epochs of one contender, in this process")
+parser.add_argument("--only", help="time the epochs of one contender, in this process")
 options = parser.parse_args()
 
 arrays = np.load(options.data)
@@ -38,7 +39,7 @@ EPOCHS, BATCH, CODE = 6, 256, 16
 
 
 def keras_network():
-    """Return what skae trains, in ordinary layers."""
+    """Return the network that skae trains, in ordinary Keras layers."""
     import keras
     from keras import layers
 
@@ -69,7 +70,7 @@ def epochs_of_keras():
 
 
 class Listener(io.StringIO):
-    """Stands in for the output of an estimator that prints a line for each epoch."""
+    """Replace the output of an estimator that prints a line for each epoch."""
 
     def __init__(self):
         super().__init__()
@@ -137,7 +138,7 @@ else:
             found[name] += [float(value) for value in run.stdout.split()]
     unit = statistics.median(found["skae"])
     print(f"\n{len(train)} images, batches of {BATCH}\n")
-    print("| | seconds an epoch | to skae's |\n| --- | --- | --- |")
+    print("| | seconds per epoch | relative to skae |\n| --- | --- | --- |")
     for name, values in found.items():
         median = statistics.median(values)
         print(f"| {name} | {median:.3f} | {median / unit:.2f} |")

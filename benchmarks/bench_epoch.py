@@ -1,11 +1,12 @@
 """
-How long is an epoch: skae, a fused JAX loop by hand, Keras, Lightning, scikit-learn.
+Time of an epoch: skae, a fused JAX loop, Keras, Lightning and scikit-learn.
 
 The network is 784-128-32-128-784 with ReLU, Adam at 1e-3, squared error and batches of
-256. Every contender says when an epoch ends; timed is what lies between two ends, so
-compilation and other fixed costs are left out. All run in turn, several times, in one
-process (Keras on another backend: in its own); the table gives medians and ratios to
-the loop by hand. What is not installed is left out.
+256. Every contender reports the end of each epoch. The times are those between two
+ends, so compilation and other fixed costs are left out. All contenders run alternately
+in one process, several times. Keras on another backend runs in a process of its own.
+The table gives medians and ratios to the JAX loop written by hand. Contenders that are
+not installed are left out.
 
     python benchmarks/bench_epoch.py [--data mnist.npz] [--rows 60000] [--rounds 5]
 """
@@ -40,7 +41,7 @@ SIZES = [(784, 128), (128, 32), (32, 128), (128, 784)]
 
 
 class Listener(io.StringIO):
-    """Stands in for the output of estimators that print a line for each epoch."""
+    """Replace the output of estimators that print a line for each epoch."""
 
     def __init__(self, tick):
         super().__init__()
@@ -51,8 +52,8 @@ class Listener(io.StringIO):
             self._tick()
 
 
-def by_hand(X):
-    """Train for some epochs with a fused loop."""
+def with_jax_loop(X):
+    """Return a function that trains with a fused JAX loop written by hand."""
     rng = np.random.default_rng(0)
     data = jnp.asarray(X)
 
@@ -99,7 +100,7 @@ def by_hand(X):
 
 
 def with_skae(X, skip_connections):
-    """Fit the estimator for some epochs."""
+    """Return a function that fits the estimator of skae."""
 
     def train(tick):
         estimator = AutoencoderTransformer(
@@ -123,7 +124,7 @@ def with_skae(X, skip_connections):
 
 
 def with_keras(X):
-    """Call Keras' own fit."""
+    """Return a function that calls Keras' own ``fit``."""
 
     def train(tick):
         model = keras.Sequential(
@@ -145,7 +146,7 @@ def with_keras(X):
 
 
 def with_scikit_learn(X):
-    """Fit MLPRegressor to its own input."""
+    """Return a function that fits MLPRegressor to its own input."""
 
     def train(tick):
         regressor = MLPRegressor(
@@ -165,9 +166,10 @@ def with_scikit_learn(X):
 
 
 def with_lightning(X, reports):
-    """Train a LightningModule on the CPU.
+    """Return a function that trains a LightningModule on the CPU.
 
-    As its documentation begins, or with everything that ``reports`` switched off.
+    With ``reports``, training uses the defaults of Lightning's documentation. Without
+    it, loggers, checkpoints, progress bars and summaries are switched off.
     """
     import logging
 
@@ -223,7 +225,7 @@ def with_lightning(X, reports):
 
 
 def epoch_seconds(contenders, rounds):
-    """Return each contender's median time of an epoch."""
+    """Return the median time of an epoch, for each contender."""
     found = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, train in contenders.items():
@@ -249,14 +251,14 @@ if __name__ == "__main__":
         print(epoch_seconds({"keras": with_keras(X)}, options.rounds)["keras"])
         sys.exit()
     contenders = {
-        "JAX loop by hand": by_hand(X),
+        "JAX loop written by hand": with_jax_loop(X),
         "skae, skip_connections=None": with_skae(X, None),
         "skae, with the linear path": with_skae(X, "linear"),
         "Keras fit on jax": with_keras(X),
         "MLPRegressor": with_scikit_learn(X),
     }
     if installed("lightning"):
-        contenders["Lightning, silent"] = with_lightning(X, reports=False)
+        contenders["Lightning, without reports"] = with_lightning(X, reports=False)
         contenders["Lightning, its defaults"] = with_lightning(X, reports=True)
     times = epoch_seconds(contenders, options.rounds)
     for backend in ("tensorflow", "torch"):
@@ -271,4 +273,6 @@ if __name__ == "__main__":
             times[f"Keras fit on {backend}"] = float(output.split()[-1])
     print(f"{X.shape[0]} rows, medians of {options.rounds}")
     for name, epoch in times.items():
-        print(f"{name:30}{epoch:8.3f} s{epoch / times['JAX loop by hand']:8.2f}")
+        print(
+            f"{name:30}{epoch:8.3f} s{epoch / times['JAX loop written by hand']:8.2f}"
+        )

@@ -1,9 +1,9 @@
 """
-What threads make of small tables, where six networks train at the same time.
+Speed-up by threads on few rows, where six networks train at the same time.
 
-Fits of the default network to standardised data, once everything is compiled, in a
-process whose JAX has one thread and in one whose JAX has as many as there are cores.
-Every run is a process of its own; the table gives medians.
+The default network is fitted to standardised data, after everything was compiled. JAX
+has one thread in one process, and as many threads as cores in another. Every run is a
+new process. The table gives medians.
 
     python benchmarks/bench_few_rows.py [--rounds 5]
 """
@@ -31,7 +31,7 @@ for name in NAMES:
 
 
 def seconds(**environment):
-    """Return the seconds of a fit to each data set, in a new process."""
+    """Return the seconds of a fit to each data set, measured in a new process."""
     output = subprocess.run(
         [sys.executable, "-c", f"NAMES = {NAMES}\n{CODE}"],
         env={**os.environ, **environment},
@@ -47,7 +47,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     rounds = range(parser.parse_args().rounds)
     runs = [(seconds(NPROC="1"), seconds()) for _ in rounds]
-    print(f"{'':16}{'one thread':>12}{'all':>10}{'ratio':>8}")
+    print(f"{'':16}{'one thread':>12}{'all cores':>10}{'ratio':>8}")
     for number, name in enumerate(NAMES):
         one, all_ = (
             statistics.median(run[way][number] for run in runs) for way in (0, 1)

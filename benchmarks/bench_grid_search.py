@@ -1,9 +1,10 @@
 """
-What a grid search costs: skae, and the same network in Keras, fitted anew each time.
+Time of a grid search with skae, and with the same network written in Keras.
 
-Digits, 64-32-8-32-64 with ReLU, 20 epochs in batches of 32, no early stopping, 12
-learning rates by 3 folds. Searches run in turn; the table gives medians, also per fit
-with its scoring.
+The data are the digits. The network is 64-32-8-32-64 with ReLU. It trains for 20 epochs
+in batches of 32, without early stopping. The grid has 12 learning rates and 3 folds.
+The Keras version builds and compiles a new model in each fit. The searches run
+alternately. The table gives medians of a search, and of a fit with its scoring.
 
     python benchmarks/bench_grid_search.py [--rounds 5]
 """
@@ -15,7 +16,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np
-from _measure import in_turn, seconds
+from _measure import seconds, time_alternately
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
@@ -28,7 +29,7 @@ EPOCHS = dict(max_iter=20, n_iter_no_change=20, early_stopping=False)
 
 
 class KerasAutoencoder(TransformerMixin, BaseEstimator):
-    """What one writes without skae: a model built, compiled and fitted in ``fit``."""
+    """An autoencoder without skae: ``fit`` builds, compiles and trains a model."""
 
     def __init__(self, width=32, learning_rate=1e-3):
         self.width = width
@@ -79,7 +80,7 @@ if __name__ == "__main__":
     first = seconds(estimator().fit, X)
     new = [seconds(estimator(width).fit, X) for width in range(40, 40 + rounds)]
     again = [seconds(estimator(width).fit, X) for width in range(40, 40 + rounds)]
-    times = in_turn(
+    times = time_alternately(
         {
             "skae": lambda: search(estimator(), learning_rate=RATES),
             "Keras": lambda: search(KerasAutoencoder(), learning_rate=RATES),
@@ -88,7 +89,7 @@ if __name__ == "__main__":
     )
     print(f"first fit after importing Keras and JAX: {first:.2f} s")
     extra = np.median(new) - np.median(again)
-    print(f"a further architecture: {extra:.2f} s more than fitting it again")
+    print(f"first fit of a new architecture: {extra:.2f} s more than its second fit")
     print(f"{'36 fits':8}{'search':>10}{'per fit':>10}{'ratio':>8}")
     for name, time in times.items():
         ratio = time / times["skae"]

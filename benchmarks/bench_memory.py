@@ -1,9 +1,10 @@
 """
-How much memory fit and transform take beside the data: dense, memory map, sparse.
+Memory that fit and transform need in addition to the data.
 
-Each case runs in a process of its own, with Keras and JAX loaded and warmed up before
-the clock starts. Counted is the process' own memory, sampled every 2 ms: what a memory
-map reads into the page cache is the system's. Linux only.
+The data are dense, a memory map, or sparse. Each case runs in a new process. Keras and
+JAX are loaded and warmed up before the measurement. Only the process' own memory is
+counted, sampled every 2 ms. Pages that a memory map reads belong to the system's cache
+and are not counted. Linux only.
 
     python benchmarks/bench_memory.py [--gigabytes 6]
 """

@@ -1,9 +1,10 @@
 """
-Grid searches on one core, in processes and in threads: time, and the same results.
+Grid searches on one core, in processes and in threads: times and equality of scores.
 
-Digits, default network, 12 candidates by 3 folds, 40 epochs without early stopping.
-The workers of the first process search start cold, as they do for users. Then short
-searches in a row, to see that none hangs.
+The data are the digits. The default network trains for 40 epochs without early
+stopping, with 12 candidates and 3 folds. The worker processes of the first parallel
+search start during this search, as they do for users. Then many short searches run one
+after another, to check that none hangs.
 
     python benchmarks/bench_parallel.py [--jobs 2] [--repeats 20]
 """
@@ -22,7 +23,7 @@ X = load_digits().data
 
 
 def search(backend, jobs, candidates, epochs):
-    """Return the scores that a search finds."""
+    """Return the mean test scores of a grid search."""
     estimator = AutoencoderTransformer(
         8, max_iter=epochs, early_stopping=False, random_state=0
     )
@@ -53,4 +54,4 @@ if __name__ == "__main__":
     for backend in ("loky", "threading"):
         for _ in range(options.repeats):
             search(backend, options.jobs, 4, 2)
-        print(f"{backend}: {options.repeats} searches in a row ended")
+        print(f"{backend}: {options.repeats} searches in a row finished")

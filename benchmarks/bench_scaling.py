@@ -1,8 +1,9 @@
 """
-How time and memory grow: rows x 10, features x 4, hidden units x 4.
+Growth of time and memory: rows x 10, features x 4, hidden units x 4.
 
-Ten epochs on random data, second fits (nothing left to compile), each in a process of
-its own; the growth of memory is that of the first fit. Medians.
+Each case trains for ten epochs on random data, in a process of its own. The time is
+that of further fits, when everything is compiled. The growth of memory is that of the
+first fit. The times are medians.
 
     python benchmarks/bench_scaling.py [--rounds 5]
 """
@@ -11,7 +12,7 @@ import argparse
 import sys
 
 import numpy as np
-from _measure import PeakMemory, each_in_a_process, in_turn
+from _measure import PeakMemory, each_in_a_process, time_alternately
 
 from skae import AutoencoderTransformer
 
@@ -38,7 +39,7 @@ def measure(name, rounds):
     AutoencoderTransformer(2, max_iter=1).fit(X[:200, :5])
     with PeakMemory() as memory:
         estimator.fit(X)
-    time = in_turn({"fit": lambda: estimator.fit(X)}, rounds)["fit"]
+    time = time_alternately({"fit": lambda: estimator.fit(X)}, rounds)["fit"]
     print(f"{name:38}{time:9.3f} s{memory.growth:9.0f} MB")
 
 

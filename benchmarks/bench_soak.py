@@ -1,7 +1,7 @@
 """
-A thousand fits over twenty architectures in one process: does memory stay flat?
+Memory of one process during a thousand fits of twenty architectures.
 
-Prints the process' own memory as it goes and, over the second half, its slope.
+Prints the process' own memory at intervals, and its slope over the second half.
 
     python benchmarks/bench_soak.py [--fits 1000]
 """
@@ -35,6 +35,6 @@ if __name__ == "__main__":
             print(f"{fit + 1:6} fits{memory[-1]:8.0f} MB", flush=True)
     half = np.arange(options.fits // 2, options.fits)
     slope = np.polyfit(half, np.array(memory)[half], 1)[0]
-    print(f"slope over the second half: {1000 * slope:.1f} kB a fit")
+    print(f"slope over the second half: {1000 * slope:.1f} kB per fit")
     for cache in (engine, networks):
         print(f"{cache.__name__}: {cache.cache_info()}")

@@ -1,8 +1,9 @@
 """
-How long transform takes, relative to PCA's: many rows and one.
+Time of ``transform`` relative to PCA's, for many rows and for one.
 
-The network is 784-128-32-128-784, with and without the linear path, and PCA has 32
-components. Each is called ten times in a row, in turn; the table gives medians.
+The network is 784-128-32-128-784, with and without skip connections. PCA has 32
+components. The estimators run alternately, with ten calls in a row. The table gives
+medians.
 
     python benchmarks/bench_transform.py [--data mnist.npz] [--rounds 7]
 """
@@ -10,7 +11,7 @@ components. Each is called ten times in a row, in turn; the table gives medians.
 import argparse
 
 import numpy as np
-from _measure import images, in_turn
+from _measure import images, time_alternately
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
@@ -20,7 +21,7 @@ if __name__ == "__main__":
     parser.add_argument("--data")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    header = ("PCA", "skae", "ratio", "plain", "ratio")
+    header = ("PCA", "skae", "ratio", "no skip", "ratio")
     print(f"{'':22}" + "".join(f"{name:>12}" for name in header))
     for dtype in (np.float64, np.float32):
         X = images(options.data, 10_000, dtype)
@@ -39,7 +40,9 @@ if __name__ == "__main__":
                 name: lambda transform=estimator.transform, rows=rows: transform(rows)
                 for name, estimator in fitted.items()
             }
-            pca, skae, plain = in_turn(calls, options.rounds, calls=10).values()
+            pca, skae, plain = time_alternately(
+                calls, options.rounds, calls=10
+            ).values()
             cells = (f"{1e3 * pca:.3f} ms", f"{1e3 * skae:.3f} ms", f"{skae / pca:.2f}")
             cells += (f"{1e3 * plain:.3f} ms", f"{plain / pca:.2f}")
             name = f"{n_rows} rows, {np.dtype(dtype).name}"

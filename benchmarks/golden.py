@@ -1,14 +1,14 @@
 """
-Results of many configurations, to compare before and after a change, bit for bit.
+Results of many configurations, to compare exactly before and after a change.
 
-A change of structure must not change a result. Record before it and compare after it,
-on the same machine and with the same versions of all libraries. Only public names are
-used.
+A change of structure must not change a result. Record the results before the change and
+compare after it. Use the same machine and the same versions of all libraries. Only
+public names of skae are used.
 
     python benchmarks/golden.py record before.npz
     python benchmarks/golden.py compare before.npz
 
-Each configuration gives codes, reconstructions, losses, scores and new rows.
+The results of a configuration are codes, reconstructions, losses, scores and samples.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def convolved(n_features, n_components):
 
 
 def darkened(rows, noise):
-    """Return rows of which noise takes a part."""
+    """Return rows whose values are reduced by noise."""
     return rows * (0.5 + 0.5 * noise)
 
 
@@ -165,14 +165,14 @@ CASES = {
 
 
 def results(fitted):
-    """Return what a fitted estimator says, by name."""
+    """Return the results of a fitted estimator, by name."""
     n_features = fitted.n_features_in_
     X = DIGITS[:200, :n_features]
     if n_features > 64:
         X = np.random.default_rng(2).normal(size=(200, n_features))
     if getattr(fitted, "likelihood", None) == "bernoulli" or fitted.mean_.max() < 1:
         X = X / 16
-    # The last rows lie beyond the training data.
+    # The last rows are outside the range of the training data.
     X = np.vstack([X, 5 * X[:5]])
     codes = fitted.transform(X)
     return {
@@ -192,7 +192,7 @@ def results(fitted):
 
 
 def measure(pattern):
-    """Return the results of all configurations whose name holds a pattern."""
+    """Return the results of all configurations whose name contains a pattern."""
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -205,7 +205,7 @@ def measure(pattern):
 
 
 def difference(before, after):
-    """Return the largest relative difference; infinite where the shapes differ."""
+    """Return the largest relative difference. It is infinite if the shapes differ."""
     if before.shape != after.shape:
         return np.inf
     scale = np.abs(before).max(initial=0) or 1.0
@@ -216,7 +216,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=["record", "compare"])
     parser.add_argument("file")
-    parser.add_argument("--only", default="", help="part of the names to run")
+    parser.add_argument(
+        "--only", default="", help="run only configurations whose name contains this"
+    )
     options = parser.parse_args()
     found = measure(options.only)
     if options.action == "record":

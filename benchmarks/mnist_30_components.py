@@ -1,9 +1,9 @@
 """
-MNIST in 30 numbers, as well as one ``fit`` can in a quarter of an hour on two cores.
+Error of MNIST with 30 components, after a fit of 15 minutes on two cores.
 
-Squared error per test image, pixels in 0-1. Hinton & Salakhutdinov (2006), "Reducing
-the dimensionality of data with neural networks", report 3.00 for a network of these
-sizes, pretrained layer by layer, and 13.87 for PCA.
+The error is the squared error per test image, with pixels from 0 to 1. Hinton &
+Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks", report
+3.00 for a network of these sizes that was pretrained layer by layer, and 13.87 for PCA.
 
     python benchmarks/mnist_30_components.py --mnist mnist.npz [--max-iter 200]
 """

@@ -1,15 +1,16 @@
 """
-How good is it? Held-out error and accuracy on codes, on data nobody tuned to.
+Reconstruction error of test rows, and accuracy of classifiers on the codes.
 
-For each data set, raw and standardised, and code sizes from 2 to half the features:
-the reconstruction error of test rows relative to PCA's, the accuracy of three
-classifiers on the codes less that on PCA's codes, and the seconds of a fit. Prints
-tables; --save keeps the rows for ``quality_figure.py``.
+The data sets are raw and standardised. The numbers of components are from 2 to half the
+features. Measured are the reconstruction error of test rows relative to PCA's, the
+accuracy of three classifiers on the codes minus their accuracy on PCA's codes, and the
+seconds of a fit. The script prints tables. With --save it stores the measurements for
+``quality_figure.py``.
 
     python benchmarks/quality.py                                 # bundled data, minutes
     python benchmarks/quality.py --mnist mnist.npz --tables tables.npz --seeds 3 \
         --compare defaults candidates baselines --save study.csv
-    python benchmarks/quality.py --read study.csv                # the tables once more
+    python benchmarks/quality.py --read study.csv                # print tables again
 """
 
 import argparse
@@ -37,13 +38,13 @@ CLASSIFIERS = {
 
 
 def squared_error(codec, codes, X):
-    """Return the error, and what rounding alone makes of an error of zero."""
+    """Return the squared error, plus the rounding error of an exact reconstruction."""
     X = X.astype(float)
     return np.square(X - codec.inverse_transform(codes)).sum() + 1e-20 * (X**2).sum()
 
 
 def accuracies(train, y_train, test, y_test):
-    """Return the percentage right of each classifier, on standardised features."""
+    """Return the accuracy of each classifier in percent, on standardised features."""
     scores = {}
     for name, classifier in CLASSIFIERS.items():
         pipeline = make_pipeline(StandardScaler(), classifier())
@@ -52,8 +53,8 @@ def accuracies(train, y_train, test, y_test):
 
 
 def measure(name, X, y, standardised, seed, compared, n_components):
-    """Return one row for each contender and code size."""
-    warnings.simplefilter("ignore")  # classifiers that could run longer say so
+    """Return one measurement for each contender and number of components."""
+    warnings.simplefilter("ignore")  # of classifiers that did not converge
     train, test, y_train, y_test = split(name, X, y, seed)
     if standardised:
         scaler = StandardScaler().fit(train)
@@ -68,10 +69,10 @@ def measure(name, X, y, standardised, seed, compared, n_components):
         on_pca = accuracies(pca.transform(train), y_train, pca.transform(test), y_test)
         for contender, make in contenders(compared).items():
             if contender in ("KernelPCA", "UMAP") and len(train) > 3000:
-                continue  # minutes, and gigabytes
+                continue  # would take minutes and gigabytes
             reducer = make(k, train, seed)
             if contender.startswith("skae"):
-                # Compiles the network, so that the clock shows training alone.
+                # This compiles the network, so that only training is timed below.
                 clone(reducer).set_params(max_iter=1).fit(train)
             start = time.perf_counter()
             reducer.fit(train)
@@ -89,13 +90,14 @@ def measure(name, X, y, standardised, seed, compared, n_components):
     return rows
 
 
-def against(ratio, of_defaults):
+def relative_to_defaults(ratio, of_defaults):
     """Return the geometric mean of a paired ratio, and the standard error of its log.
 
-    The settings of a data set are no independent evidence: data sets are drawn anew.
+    The settings of one data set are not independent. So the standard error comes from
+    resampling the data sets (bootstrap).
     """
     logs = (np.log(ratio) - np.log(of_defaults)).groupby("data")
-    # Who reconstructs nothing has no ratio, and not one of 1.
+    # A contender without reconstruction has no ratio. Its sum must not become 0.
     sums, sizes = logs.sum(min_count=1).to_numpy(), logs.size().to_numpy()
     rng = np.random.default_rng(0)
     drawn = rng.integers(len(sums), size=(2000, len(sums)))
@@ -113,18 +115,20 @@ def summary(study):
     lines = {}
     for contender, part in study.groupby("contender", sort=False):
         at = part.set_index(["data", "standardised", "seed", "k"])
-        relative, error = against(at.ratio, default.ratio.reindex(at.index))
+        relative, error = relative_to_defaults(
+            at.ratio, default.ratio.reindex(at.index)
+        )
         of_images = part[part.data.isin(IMAGES) & (part.k == 2)]
         lines[contender] = {
             "median error": part.ratio.median(),
             "geometric mean": np.exp(np.log(part.ratio).mean()),
-            "of the defaults'": relative,
-            "+-": error,
+            "relative to the defaults": relative,
+            "standard error": error,
             "largest": part.ratio.max(),
             "above 1.01": (part.ratio > 1.01).mean(),
             "gain": part.gain.mean(),
-            "images, 2": of_images.gain.mean(),
-            "worst set": part.groupby("data").gain.mean().min(),
+            "gain on images, 2 components": of_images.gain.mean(),
+            "gain on the worst data set": part.groupby("data").gain.mean().min(),
             "time": (at.seconds / default.seconds).median(),
             "settings": len(part),
         }
@@ -132,7 +136,7 @@ def summary(study):
 
 
 def by_data(study):
-    """Return the defaults' line for each data set."""
+    """Return one line of skae's defaults for each data set."""
     study = study[study.contender == "skae"]
     study = study.assign(gain=study[list(CLASSIFIERS)].mean(axis=1))
     grouped = study.groupby("data", sort=False)
@@ -192,7 +196,7 @@ if __name__ == "__main__":
     print(markdown(by_data(study)))
     for title, part in (
         ("data that the defaults were chosen on", study[study.data.isin(CHOSEN_ON)]),
-        ("data that only report", study[~study.data.isin(CHOSEN_ON)]),
+        ("data that are only reported", study[~study.data.isin(CHOSEN_ON)]),
         ("all", study),
     ):
         if len(part):

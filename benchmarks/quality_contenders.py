@@ -1,4 +1,4 @@
-"""What the quality study compares: skae's defaults, other choices of them, others."""
+"""Contenders of the quality study: skae with several parameters, and baselines."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -11,14 +11,14 @@ HIDDEN = (256, 128)
 
 
 class FactorAnalysisCodec(FactorAnalysis):
-    """Factor analysis with the reconstruction that its model means."""
+    """Factor analysis that reconstructs rows by the mean of its model."""
 
     def inverse_transform(self, codes):
         return codes @ self.components_ + self.mean_
 
 
-class StandardUnits(TransformerMixin, BaseEstimator):
-    """Base of the plain autoencoders: centred rows, divided by one global scale."""
+class ScaledAutoencoder(TransformerMixin, BaseEstimator):
+    """Base class of the baselines that centre rows and divide them by one scale."""
 
     def __init__(self, n_components, seed):
         self.n_components = n_components
@@ -37,7 +37,7 @@ class StandardUnits(TransformerMixin, BaseEstimator):
         return self.decode(codes) * self.scale_ + self.mean_
 
 
-class PerceptronAutoencoder(StandardUnits):
+class PerceptronAutoencoder(ScaledAutoencoder):
     """scikit-learn's ``MLPRegressor`` trained to return its input."""
 
     def train(self, rows):
@@ -62,8 +62,8 @@ class PerceptronAutoencoder(StandardUnits):
         return values
 
 
-class KerasAutoencoder(StandardUnits):
-    """The autoencoder of the tutorials: random start, Adam, best validation loss."""
+class KerasAutoencoder(ScaledAutoencoder):
+    """A usual autoencoder in Keras: random start, Adam, best validation loss."""
 
     def train(self, rows):
         import keras
@@ -150,7 +150,7 @@ CANDIDATES = [
     {"skip_connections": "dense"},
     {"skip_connections": None},
 ]
-"""Parameters that differ from the defaults; the first is the defaults."""
+"""Parameters that differ from the defaults. The first entry is the defaults."""
 
 NEAR = [
     {},
@@ -166,7 +166,7 @@ NEAR = [
     {"hidden_layer_sizes": (256, 128, 64)},
     {"hidden_layer_sizes": (256, 128, 64), "learning_rate": 0.003},
 ]
-"""Those that came near the defaults or above them, to be measured on more data."""
+"""Candidates about as good as the defaults. They are measured on more data."""
 
 BASELINES = {
     "PCA": lambda k, X, seed: PCA(k),
@@ -179,13 +179,13 @@ BASELINES = {
 
 
 def label(parameters):
-    """Return a name for a choice of parameters."""
+    """Return a name for some parameters."""
     parts = [f"{name}={value!r}" for name, value in parameters.items()]
     return "skae" + (": " + ", ".join(parts) if parts else "")
 
 
 def contenders(names):
-    """Return name → function (k, X, seed), of groups of contenders."""
+    """Return a dict of functions of (k, X, seed), for some groups of contenders."""
     chosen = {"defaults": CANDIDATES[:1], "near": NEAR, "candidates": CANDIDATES}
     found = {}
     for name in names:

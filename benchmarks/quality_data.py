@@ -1,4 +1,4 @@
-"""The data of the quality study, and on which of it the defaults were chosen."""
+"""The data sets of the quality study, and those used to choose the defaults."""
 
 import numpy as np
 from sklearn import datasets
@@ -21,7 +21,7 @@ CHOSEN_ON = [
     "glass1",
     "german",
 ]
-"""Candidates were compared on these; the other data sets only report."""
+"""Candidates were compared on these data sets. The others are only reported."""
 
 IMAGES = ["digits", "photographs", "mnist 1000", "mnist 10000", "mnist 60000"]
 
@@ -29,7 +29,7 @@ N_COMPONENTS = [2, 4, 8, 16, 32, 64]
 
 
 def data_sets(tables=None, mnist=None, largest=10000):
-    """Return name → (X, y) for all data at hand.
+    """Return a dict from names to (X, y), for all data sets that are available.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def data_sets(tables=None, mnist=None, largest=10000):
         Keras' ``mnist.npz``.
 
     largest : int
-        Most rows of MNIST to train on.
+        Largest number of training rows of MNIST.
     """
     found = {
         name: getattr(datasets, f"load_{name}")(return_X_y=True)
@@ -65,7 +65,7 @@ def data_sets(tables=None, mnist=None, largest=10000):
 
 
 def photographs():
-    """Return grey patches of 8 by 8 that do not overlap, and each one's picture."""
+    """Return grey patches of 8 x 8 pixels without overlap, and their photographs."""
     patches, pictures = [], []
     for number, picture in enumerate(datasets.load_sample_images().images):
         grey = picture.mean(axis=2)
@@ -81,7 +81,7 @@ def photographs():
 def split(name, X, y, seed):
     """Return training and test rows and their labels.
 
-    A quarter of the rows is for testing; of MNIST 2000 of its own test images.
+    A quarter of the rows are test rows. For MNIST, they are 2000 of its test images.
     """
     if not name.startswith("mnist"):
         return train_test_split(X, y, test_size=0.25, random_state=seed, stratify=y)

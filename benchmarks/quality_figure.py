@@ -1,7 +1,8 @@
 """
-Draw time against quality for everything that a study compared.
+Plot time against quality for all contenders of a study.
 
-Names are those on the front, and of others than skae; what is far off is at the edge.
+Contenders on the Pareto front and baselines have labels. Points far outside the plot
+are drawn at its edge.
 
     python benchmarks/quality_figure.py study.csv docs/quality.png [columns]
 """
@@ -19,12 +20,12 @@ from quality import summary
 PANELS = {
     "median error": ("held-out squared error / PCA's, median", min),
     "geometric mean": ("held-out squared error / PCA's, geometric mean", min),
-    "gain": ("points of accuracy on codes, above PCA's codes", max),
+    "gain": ("accuracy on codes minus accuracy on PCA's codes, in points", max),
 }
 
 
-def front(points, better):
-    """Return the labels that no other beats in both time and quality, by time."""
+def pareto_front(points, better):
+    """Return the names that no other beats in both time and quality, sorted by time."""
     best, labels = None, []
     for name, (_, quality) in sorted(points.items(), key=lambda item: item[1][0]):
         if best is None or (quality != best and better(quality, best) == quality):
@@ -33,8 +34,8 @@ def front(points, better):
     return labels
 
 
-def apart(heights, gap):
-    """Return the heights moved up so far that neighbours are a gap apart."""
+def spread_out(heights, gap):
+    """Return the heights, moved up until the distance of neighbours is ``gap``."""
     moved = []
     for height in heights:
         moved.append(max(height, moved[-1] + gap) if moved else height)
@@ -52,7 +53,7 @@ if __name__ == "__main__":
             name: (line["time"], line[column])
             for name, line in table.dropna(subset=[column]).iterrows()
         }
-        best = front(points, better)
+        best = pareto_front(points, better)
         ours = [quality for name, (_, quality) in points.items() if "skae" in name]
         room = 0.3 * (max(ours) - min(ours))
         low, high = min(ours) - room, max(ours) + room
@@ -71,7 +72,7 @@ if __name__ == "__main__":
                 label += f" ({quality:.2g})"
             labels.append(((shown - low) / (high - low), time, shown, label, color))
         labels.sort()
-        heights = apart([height for height, *_ in labels], 0.05)
+        heights = spread_out([height for height, *_ in labels], 0.05)
         surplus = max(0, heights[-1] - 1)
         for height, (_, time, shown, label, color) in zip(heights, labels, strict=True):
             axes.annotate(

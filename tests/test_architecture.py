@@ -1,4 +1,8 @@
-"""Imports go down the floors of docs/architecture.md, also inside packages."""
+"""Imports follow the table of floors in docs/architecture.md.
+
+A module imports only modules of lower floors. Inside a package the modules have an
+order, too.
+"""
 
 import ast
 from pathlib import Path
@@ -29,13 +33,13 @@ def documented_floors():
 FLOORS = documented_floors()
 
 
-def name_in(folder, path):
-    """Return the name of the module or package in a folder that holds a file."""
+def child_name(folder, path):
+    """Return the name of the module or package of a folder that contains a file."""
     return path.relative_to(folder).parts[0].removesuffix(".py")
 
 
 def imports(path):
-    """Yield what a file imports of skae as paths, and the names of other modules."""
+    """Yield the imports of a file: modules of skae as paths, others as names."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = path
@@ -57,29 +61,29 @@ def imported_in(folder, path):
     """Yield the names of the folder's other modules that a file imports."""
     for imported in imports(path):
         if isinstance(imported, Path) and folder in imported.parents:
-            name = name_in(folder, imported)
-            if name != name_in(folder, path):
+            name = child_name(folder, imported)
+            if name != child_name(folder, path):
                 yield name
 
 
-def test_every_module_has_a_floor_and_every_floor_its_modules():
-    assert {name_in(PACKAGE, path) for path in MODULES} == set(FLOORS)
+def test_the_table_of_floors_lists_exactly_the_modules_of_the_package():
+    assert {child_name(PACKAGE, path) for path in MODULES} == set(FLOORS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.name))
-def test_imports_go_down(path):
-    here = name_in(PACKAGE, path)
+def test_modules_import_only_from_lower_floors(path):
+    here = child_name(PACKAGE, path)
     for name in imported_in(PACKAGE, path):
         assert FLOORS[name] < FLOORS[here], f"{here} imports {name}"
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_modules_of_a_package_have_an_order(folder):
-    """Its modules can be sorted so that each imports only those before it."""
+def test_modules_of_a_package_have_no_circular_imports(folder):
+    """The modules can be sorted so that each imports only earlier ones."""
     needs = {}
     for path in MODULES:
         if folder in path.parents and path.name != "__init__.py":
-            here = name_in(folder, path)
+            here = child_name(folder, path)
             needs.setdefault(here, set()).update(imported_in(folder, path))
     while needs:
         ready = {name for name, others in needs.items() if not others & needs.keys()}
@@ -89,7 +93,7 @@ def test_modules_of_a_package_have_an_order(folder):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.name))
-def test_backends_are_imported_by_their_engines_only(path):
+def test_backends_and_keras_and_os_are_each_imported_in_one_place_only(path):
     roots = {name.split(".")[0] for name in imports(path) if isinstance(name, str)}
     names = {name for name in imports(path) if isinstance(name, str)}
     assert not any("keras.src" in name for name in names)
@@ -104,7 +108,7 @@ def test_backends_are_imported_by_their_engines_only(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.name))
-def test_packages_only_re_export(path):
+def test_init_files_only_re_export(path):
     if path.name == "__init__.py":
         kinds = {type(node) for node in ast.parse(path.read_text()).body}
         assert kinds <= {ast.Expr, ast.ImportFrom, ast.Assign}
@@ -112,7 +116,7 @@ def test_packages_only_re_export(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.name))
 def test_files_are_small(path):
-    # An estimator is mostly its documentation.
+    # Most lines of an estimator are documentation, so its file may be longer.
     is_estimator = "class" in path.read_text() and FLOORS.get(path.stem) == max(
         floor for name, floor in FLOORS.items() if name != "imbalance"
     )
@@ -120,7 +124,7 @@ def test_files_are_small(path):
     assert lines <= (450 if is_estimator else 300)
 
 
-def test_there_are_at_most_two_levels_of_classes():
+def test_estimators_have_at_most_two_levels_of_base_classes():
     for name in skae.__all__:
         above = [
             base

@@ -1,4 +1,4 @@
-"""Which backend runs, and what importing does to a process."""
+"""The Keras backend, and the effects of imports on a process."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def test_importing_skae_imports_neither_keras_nor_jax():
     assert result.stdout.strip() == "set()", result.stderr
 
 
-def test_a_linear_autoencoder_needs_neither():
+def test_a_linear_autoencoder_imports_neither_keras_nor_jax():
     code = """
 import sys
 import numpy as np
@@ -48,7 +48,7 @@ print({'keras', 'jax'} & set(sys.modules))
     assert result.stdout.strip() == "set()", result.stderr
 
 
-def test_the_first_fit_leaves_global_generators_as_they_were(tmp_path):
+def test_the_first_fit_does_not_change_global_random_generators(tmp_path):
     code = """
 import random
 import numpy as np
@@ -74,7 +74,7 @@ print(*(was == now for was, now in zip(before, after)))
         "AutoencoderTransformer(optimizer='adafactor', activation='gelu')",
     ],
 )
-def test_double_precision_switched_on_in_jax(estimator, tmp_path):
+def test_estimators_work_if_jax_uses_double_precision(estimator, tmp_path):
     code = f"""
 import jax
 jax.config.update("jax_enable_x64", True)
@@ -90,31 +90,31 @@ print(np.isfinite(fitted.transform(X)).all(), np.isfinite(fitted.loss_curve_).al
     assert result.stdout.split() == ["True", "True"], result.stderr
 
 
-def test_jax_runs_without_any_configuration_and_leaves_no_variable(tmp_path):
+def test_jax_is_the_default_backend_and_no_environment_variable_is_set(tmp_path):
     code = FIT + "import os; print('KERAS_BACKEND' in os.environ)"
     result = run(code, KERAS_HOME=str(tmp_path))
     assert result.stdout.split() == ["jax", "False"], result.stderr
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_keras_may_be_imported_first_or_last(order, tmp_path):
+def test_keras_may_be_imported_before_or_after_skae(order, tmp_path):
     code = "import keras\n" + FIT if order == "before" else FIT
     result = run(code, KERAS_BACKEND="jax", KERAS_HOME=str(tmp_path))
     assert result.stdout.split() == ["jax"], result.stderr
 
 
-def test_another_backend_is_refused_with_the_mend(tmp_path):
-    # Keras' NumPy backend comes with Keras: it stands for all but JAX.
+def test_another_backend_raises_an_error_that_says_what_to_set(tmp_path):
+    # The NumPy backend is part of Keras. Here it represents all backends except JAX.
     result = run(FIT, KERAS_BACKEND="numpy", KERAS_HOME=str(tmp_path))
     assert "Keras runs on 'numpy' here. Set KERAS_BACKEND=jax before" in result.stderr
 
 
 @pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
-    reason="counts threads, of which a single core never has more",
+    reason="needs two cores, because it counts threads",
 )
-def test_a_worker_with_one_thread_computes_on_one(tmp_path):
-    # joblib and Dask set this variable in their workers.
+def test_omp_num_threads_limits_the_threads_of_jax(tmp_path):
+    # joblib and Dask set OMP_NUM_THREADS in their workers.
     code = FIT + (
         "import os; print(len(os.listdir('/proc/self/task')), 'NPROC' in os.environ)"
     )

@@ -1,4 +1,4 @@
-"""Beyond the training data a network is continued by PCA."""
+"""Beyond the bounds of the training data, PCA continues a network."""
 
 import numpy as np
 import pytest
@@ -26,21 +26,25 @@ def network(parabola):
 
 
 @pytest.mark.parametrize("factor", [100, 1e4, 1e25])
-def test_far_rows_are_reconstructed_as_by_pca(factor, network, parabola):
+def test_pca_reconstructs_rows_far_from_the_training_data(factor, network, parabola):
     pca = PCA(2).fit(parabola)
     far = pca.inverse_transform(pca.transform(parabola[:50]) * factor)
     outside = np.linalg.norm(far, axis=1) > 10 * np.linalg.norm(parabola, axis=1).max()
     assert outside.sum() > 25
-    # Of the far rows PCA loses nothing.
+    # The far rows lie on the principal axes, so PCA reconstructs them exactly.
     np.testing.assert_allclose(
         network.reconstruct(far)[outside], far[outside], rtol=1e-4, atol=1e-4
     )
 
 
-@pytest.mark.parametrize(("factor", "most"), [(1.2, 15), (1.5, 20), (2, 10), (3, 1.05)])
-def test_rows_that_break_a_rule_cost_little(factor, most, network, parabola):
-    # What the network learnt of the first feature holds for none of these: with room
-    # for the width of the data they cost up to 126 times what they cost PCA.
+@pytest.mark.parametrize(
+    ("factor", "limit"), [(1.2, 15), (1.5, 20), (2, 10), (3, 1.05)]
+)
+def test_the_error_of_rows_beyond_the_bounds_is_limited(
+    factor, limit, network, parabola
+):
+    # The training rows follow a parabola, these rows do not. If the bounds were wider
+    # by the width of the data, the error would be up to 126 times PCA's.
     rows = parabola[:200].copy()
     rows[:, 0] = factor * parabola[:, 0].max()
     pca = PCA(2).fit(parabola)
@@ -48,28 +52,28 @@ def test_rows_that_break_a_rule_cost_little(factor, most, network, parabola):
     errors = [
         np.square(rows - other).sum() for other in (network.reconstruct(rows), linear)
     ]
-    assert errors[0] < most * errors[1]
+    assert errors[0] < limit * errors[1]
 
 
-def test_rows_leave_the_network_gradually(network, parabola):
+def test_reconstructions_are_continuous_across_the_bounds(network, parabola):
     row = parabola[np.abs(parabola).max(axis=1).argmax()]
     path = np.linspace(1, 30, 2000)[:, None] * row
     steps = np.linalg.norm(np.diff(network.reconstruct(path), axis=0), axis=1)
-    # No step is a jump: they are of the size of the path's own.
+    # There is no jump: the reconstructions move about as much as the rows.
     assert steps.max() < 10 * np.linalg.norm(path[1] - path[0])
 
 
-def test_far_codes_are_decoded_as_by_pca(network, parabola):
+def test_pca_decodes_codes_far_from_the_training_codes(network, parabola):
     far = network.transform(parabola[:1]) * 1e4
     further = 3 * far
     step = network.inverse_transform(further) - network.inverse_transform(far)
-    # PCA keeps lengths.
+    # PCA's decoder preserves distances.
     np.testing.assert_allclose(
         np.linalg.norm(step), np.linalg.norm(further - far), rtol=1e-3
     )
 
 
-def test_rows_inside_are_the_networks(network, parabola):
+def test_the_network_alone_encodes_rows_inside_the_bounds(network, parabola):
     bounded = network._codec
     plain = type(bounded).plain(bounded.spec, bounded.scaling, bounded.weights)
     codes = plain.encode(parabola) / bounded.scaling.scale
@@ -78,7 +82,7 @@ def test_rows_inside_are_the_networks(network, parabola):
 
 
 @pytest.mark.parametrize("factor", [0.5, 1, 100])
-def test_keras_models_continue_alike(factor, network, parabola):
+def test_keras_models_have_the_same_bounds(factor, network, parabola):
     rows = (parabola[:50] * factor).astype(np.float32)
     codes = network.transform(rows)
     encoded = network.encoder_.predict(rows, verbose=0)
@@ -88,14 +92,14 @@ def test_keras_models_continue_alike(factor, network, parabola):
     np.testing.assert_allclose(decoded, network.inverse_transform(codes), atol=atol)
 
 
-def test_a_box_holds_its_rows():
+def test_a_box_is_the_range_of_its_rows():
     rows = np.random.default_rng(0).normal(size=(10, 3))
     box = Box.around_nothing(3).with_rows(rows[:4]).with_rows(rows[4:])
     np.testing.assert_array_equal(box.low, rows.min(axis=0))
     np.testing.assert_array_equal(box.high, rows.max(axis=0))
-    room = 0.1 * (box.high - box.low)
-    np.testing.assert_allclose(box.widened().low, box.low - room)
-    np.testing.assert_allclose(box.widened().high, box.high + room)
+    margin = 0.1 * (box.high - box.low)
+    np.testing.assert_allclose(box.widened().low, box.low - margin)
+    np.testing.assert_allclose(box.widened().high, box.high + margin)
     assert (np.isinf(Box.around_everything(3))).all()
 
 
@@ -103,10 +107,10 @@ def test_a_box_holds_its_rows():
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
 @pytest.mark.parametrize("skip_connections", ["linear", None])
 @pytest.mark.parametrize("activation", ["tanh", "relu6"], ids=["numpy", "compiled"])
-def test_a_layer_that_saturates_hides_nothing(
+def test_invalid_values_raise_even_if_a_layer_saturates(
     activation, skip_connections, value, n_rows, digits
 ):
-    # Without a path that holds PCA there are no bounds, and relu6 makes 6 of infinity.
+    # Without a linear path there are no bounds, and relu6 maps infinity to 6.
     saturated = small_network(
         skip_connections=skip_connections,
         activation=activation,

@@ -1,4 +1,4 @@
-"""Programs are compiled once and shared."""
+"""Engines and inference programs are compiled once and shared."""
 
 import threading
 
@@ -16,28 +16,28 @@ from skae._model._compiled_inference import inference_program
 COMPILED = []
 
 
-def _note(event, duration, **details):
+def _record_compilation(event, duration, **details):
     if event == "/jax/core/compile/backend_compile_duration":
         COMPILED.append(details.get("fun_name", "a function"))
 
 
-jax.monitoring.register_event_duration_secs_listener(_note)
+jax.monitoring.register_event_duration_secs_listener(_record_compilation)
 
 
 @pytest.fixture
 def compiled():
-    """Return the list of what is compiled from here on."""
+    """Return a list that records every compilation from now on."""
     COMPILED.clear()
     return COMPILED
 
 
-def test_a_new_network_is_compiled(compiled, digits):
-    # What the other tests count on: compilations are seen.
+def test_the_compilation_of_a_new_network_is_recorded(compiled, digits):
+    # The other tests rely on this.
     small_network(hidden_layer_sizes=(11,), max_iter=1).fit(digits)
     assert compiled
 
 
-def test_a_grid_over_numbers_compiles_once(compiled, digits):
+def test_a_grid_over_numeric_parameters_compiles_once(compiled, digits):
     estimator = small_network(max_iter=2, corruption="gaussian", n_components=2)
     folds = KFold(4)  # 1347 and 1348 rows
     assert len({len(train) for train, _ in folds.split(digits)}) == 2
@@ -54,18 +54,18 @@ def test_a_grid_over_numbers_compiles_once(compiled, digits):
     assert compiled == []
 
 
-def test_threads_compile_once(compiled, digits, monkeypatch):
+def test_several_threads_compile_no_more_than_one(compiled, digits, monkeypatch):
     counts = []
     for n_threads, width in ((1, 12), (1, 13), (6, 14)):
         monkeypatch.setattr(backend(), "n_threads", n_threads)
         compiled.clear()
         small_network(hidden_layer_sizes=(width,), max_iter=2).fit(digits[:300])
         counts.append(len(compiled))
-    # The first fit of all compiles what every other shares.
+    # The first fit also compiles functions that all later fits share.
     assert counts[1] == counts[2] > 0
 
 
-def test_samples_of_other_sizes_compile_nothing_new(compiled, digits):
+def test_samples_of_similar_size_compile_nothing_new(compiled, digits):
     few = small_network(max_iter=2, n_components=2)
     few.fit(digits[:1700])
     compiled.clear()
@@ -75,11 +75,13 @@ def test_samples_of_other_sizes_compile_nothing_new(compiled, digits):
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"], ids=["numpy", "compiled"])
-def test_calls_of_any_size_compile_nothing_new(activation, compiled, digits):
+def test_inference_on_any_number_of_rows_compiles_nothing_new(
+    activation, compiled, digits
+):
     rows = np.random.default_rng(0).uniform(0, 16, size=(10_000, 64))
     fitted = small_network(max_iter=2, activation=activation).fit(digits)
     compiled.clear()
-    # One call of few, one of many.
+    # One call with few rows and one with many: there are blocks of two sizes.
     fitted.reconstruct(rows[:1])
     fitted.reconstruct(rows[:9])
     assert bool(compiled) == (activation == "gelu")
@@ -90,7 +92,7 @@ def test_calls_of_any_size_compile_nothing_new(activation, compiled, digits):
     assert compiled == []
 
 
-def test_clones_of_keras_instances_share_a_program(digits):
+def test_clones_with_keras_instances_share_an_engine(digits):
     estimator = small_network(
         optimizer=keras.optimizers.Adam(1e-3), loss=keras.losses.Huber(0.5), max_iter=2
     )
@@ -102,7 +104,7 @@ def test_clones_of_keras_instances_share_a_program(digits):
     assert engine.cache_info().misses == built
 
 
-def test_the_cache_is_bounded():
+def test_the_cache_has_a_maximum_size():
     for width in range(1, MOST_PROGRAMS + 5):
         inference_program(dense_spec(3, 2, (width,)))
     info = inference_program.cache_info()
@@ -110,7 +112,7 @@ def test_the_cache_is_bounded():
 
 
 def in_threads(functions):
-    """Call all functions at once, each in a thread; return their results."""
+    """Call all functions at the same time in threads, and return their results."""
     start, results = threading.Barrier(len(functions)), [None] * len(functions)
 
     def call(number, function):
@@ -128,13 +130,13 @@ def in_threads(functions):
     return results
 
 
-def test_threads_that_want_one_program_build_it_once():
+def test_concurrent_threads_build_a_program_once():
     spec = dense_spec(17, 2, (13,))
     built = in_threads([lambda: inference_program(spec)] * 8)
     assert len({id(program) for program in built}) == 1
 
 
-def test_threads_change_nothing(digits):
+def test_concurrent_fits_give_the_same_codes(digits):
     estimators = [
         small_network(n_components=k, random_state=seed, hidden_layer_sizes=sizes)
         for k, seed in ((2, 0), (3, 1))

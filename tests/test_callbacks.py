@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks."""
+"""Estimators support scikit-learn's callbacks."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ callback = pytest.importorskip(
 
 
 class Recorder:
-    """Note what is called, and stop when told to."""
+    """Record all calls, and stop training after a given number of epochs."""
 
     def __init__(self, stop_after=None):
         self.calls, self.scores, self.stop_after = [], [], stop_after
@@ -66,7 +66,7 @@ def test_callbacks_are_torn_down_after_a_failure(digits):
     assert vars(estimator) == before
 
 
-def test_scikit_learns_own_monitor(digits):
+def test_scoring_monitor_records_the_scores_of_epochs(digits):
     monitor = callback.ScoringMonitor(
         scoring={"explained": lambda estimator, X, y: estimator.score(X)}
     )

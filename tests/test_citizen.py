@@ -1,4 +1,4 @@
-"""The estimator inside everything that scikit-learn users put estimators into."""
+"""Estimators work with pipelines, searches, data frames and sparse matrices."""
 
 import os
 import random
@@ -32,14 +32,14 @@ def test_clone_and_params():
         estimator.set_params(depth=3)
 
 
-def test_unsupervised_grid_search_prefers_what_explains_more(digits):
+def test_unsupervised_grid_search_selects_the_higher_explained_variance(digits):
     search = GridSearchCV(small_network(max_iter=4), {"n_components": [1, 4]}, cv=3)
     search.fit(digits)
     assert search.best_params_ == {"n_components": 4}
     assert search.best_score_ > PCA(4).fit(digits).explained_variance_ratio_.sum()
 
 
-def test_grid_search_in_two_processes_equals_one(digits):
+def test_grid_search_in_two_processes_gives_the_scores_of_one(digits):
     y = load_digits().target
     pipeline = make_pipeline(small_network(max_iter=4), LogisticRegression(max_iter=50))
     grid = {
@@ -56,7 +56,7 @@ def test_grid_search_in_two_processes_equals_one(digits):
     assert scores[0].max() > 0.8
 
 
-def test_cross_val_score_beats_pca_at_two_components(digits):
+def test_two_components_classify_better_than_two_components_of_pca(digits):
     y = load_digits().target
     scores = [
         cross_val_score(
@@ -106,7 +106,7 @@ def test_set_output_and_names(library, wine):
     )
 
 
-def test_frames_in(wine):
+def test_pandas_and_polars_data_frames_are_accepted(wine):
     expected = small_network().fit(wine.to_numpy()).transform(wine.to_numpy())
     for frame in (wine, pl.from_pandas(wine)):
         fitted = small_network().fit(frame)
@@ -122,7 +122,7 @@ def test_reordered_or_missing_columns_raise(wine):
         fitted.transform(wine.drop(columns="ash"))
 
 
-def test_as_target_transformer():
+def test_the_estimator_transforms_targets():
     X, Y = load_linnerud(return_X_y=True)
     regressor = TransformedTargetRegressor(
         LinearRegression(),
@@ -168,7 +168,7 @@ def test_pipeline_memory_caches_the_fit(tmp_path, digits):
     ],
     ids=["fortran", "negative strides", "lists", "bytes", "strided", "csr", "csc"],
 )
-def test_layout_of_the_input_does_not_matter(convert, network, digits):
+def test_the_memory_layout_of_the_input_does_not_matter(convert, network, digits):
     np.testing.assert_allclose(
         network.transform(convert(digits[:50])), network.transform(digits[:50])
     )
@@ -180,7 +180,7 @@ def test_inputs_are_not_changed(digits):
     np.testing.assert_array_equal(X, digits)
 
 
-def test_nothing_global_is_touched(digits):
+def test_global_state_is_not_changed(digits):
     import keras
 
     np.random.seed(3)

@@ -1,4 +1,4 @@
-"""Canonical codes: uncorrelated, sorted and signed."""
+"""The code transform makes codes uncorrelated, sorted and signed."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ CODES = ROWS[:, :3] @ rng.normal(size=(3, 3)) + 7
 
 
 def statistics_of(codes):
-    """Return the statistics of codes of ROWS, taken in two parts."""
+    """Return the statistics of codes of ROWS, computed in two parts."""
     parts = CodeStatistics.zero(codes.shape[1], 6).with_rows(codes[:200], ROWS[:200])
     return parts.with_rows(codes[200:], ROWS[200:])
 
@@ -20,7 +20,7 @@ def statistics_of(codes):
 @pytest.mark.parametrize("scale", [1.0, 250.0])
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("rotate", [False, True])
-def test_canonical_codes(rotate, whiten, scale):
+def test_transformed_codes_are_uncorrelated_sorted_and_signed(rotate, whiten, scale):
     transform, variances = CodeTransform.canonical(
         statistics_of(CODES), scale, rotate=rotate, whiten=whiten
     )
@@ -44,7 +44,7 @@ def test_canonical_codes(rotate, whiten, scale):
         )
 
 
-def test_statistics_of_the_rows():
+def test_statistics_equal_those_of_numpy():
     statistics = statistics_of(CODES)
     assert statistics.row_scatter == pytest.approx(ROWS.var(axis=0).sum() * len(ROWS))
     np.testing.assert_allclose(statistics.covariance, np.cov(CODES.T))
@@ -66,7 +66,7 @@ def test_constant_codes_stay_finite():
 
 
 @pytest.mark.parametrize("whiten", [False, True])
-def test_codes_of_a_fitted_network_are_canonical(whiten, digits):
+def test_codes_of_a_fitted_network_are_uncorrelated_and_sorted(whiten, digits):
     fitted = small_network(whiten=whiten).fit(digits)
     codes = fitted.transform(digits)
     covariance = np.cov(codes.T)

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, with no exception listed."""
+"""scikit-learn's estimator checks pass without expected failures."""
 
 import numpy as np
 import pytest
@@ -33,6 +33,7 @@ def test_estimator_checks(estimator, check):
 
 
 def fit_linear(X, codes):
+    """Return the linear function of X that is closest to the codes."""
     design = np.column_stack([X, np.ones(len(X))])
     return design @ np.linalg.lstsq(design, codes, rcond=None)[0]
 
@@ -41,9 +42,10 @@ def fit_linear(X, codes):
     "estimator", [one for one in CONFIGURATIONS if one.hidden_layer_sizes], ids=repr
 )
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_rows_are_independent(estimator, dtype, curve):
-    # The checks above fit a few dozen rows, where PCA is often kept. Here every
-    # configuration has a network, of layers wide enough for each kernel of a product.
+def test_the_result_of_a_row_does_not_depend_on_the_other_rows(estimator, dtype, curve):
+    # scikit-learn's checks fit a few dozen rows, and PCA is often kept. Here every
+    # configuration keeps a network. Its layers are so wide that matrix products use
+    # different kernels for different numbers of rows.
     fitted = clone(estimator).set_params(
         random_state=0, max_iter=60, learning_rate=0.006, hidden_layer_sizes=(64, 16)
     )
@@ -58,20 +60,26 @@ def test_rows_are_independent(estimator, dtype, curve):
     assert not np.ptp(codes - fit_linear(X, codes)) < 1e-3  # a network, not PCA
     order = np.random.default_rng(0).permutation(len(X))
 
-    def both(selected):
+    def codes_and_rows(selected):
         return fitted.transform(X[selected]), fitted.inverse_transform(codes[selected])
 
     rounding = dict(rtol=1e-5, atol=1e-6)
-    # What is compiled adds up alike in all rows, but for the smaller block of few.
+    # Compiled inference adds up in the same order in every row of a block. Only the
+    # smaller block for few rows has another order.
     compiled = estimator.get_params().get("image_shape") is not None
     many = dict(rtol=0, atol=0) if compiled else rounding
     sizes = {1: rounding, 7: rounding, 100: many, 2047: many, 2049: many}
     cases = [(slice(-size, None), tolerance) for size, tolerance in sizes.items()]
     for selected, tolerance in [(order, many), *cases]:
-        for found, expected in zip(both(selected), (codes, rows), strict=True):
+        for found, expected in zip(
+            codes_and_rows(selected), (codes, rows), strict=True
+        ):
             np.testing.assert_allclose(found, expected[selected], **tolerance)
-    # On few rows, as those who compare them by hand have, more is promised.
-    few, shuffled = both(slice(None, 100)), np.random.default_rng(1).permutation(100)
+    # NumPy computes up to 128 rows in float64, so these agree more closely.
+    few, shuffled = (
+        codes_and_rows(slice(None, 100)),
+        np.random.default_rng(1).permutation(100),
+    )
     exact = dict(rtol=1e-12, atol=1e-13) if dtype == np.float64 else rounding
-    for found, expected in zip(both(shuffled), few, strict=True):
+    for found, expected in zip(codes_and_rows(shuffled), few, strict=True):
         np.testing.assert_allclose(found, expected[shuffled], **exact)

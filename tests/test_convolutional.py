@@ -1,4 +1,4 @@
-"""Convolutions as products, and the estimator made of them."""
+"""Convolutions computed as matrix products, and the convolutional estimator."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def small(**parameters):
         ((9, 3, 1), 1, 1),
     ],
 )
-def test_products_are_keras_convolutions(shape, kernel_size, strides):
+def test_matrix_products_equal_keras_convolutions(shape, kernel_size, strides):
     import jax
 
     from skae import _keras as keras
@@ -47,12 +47,13 @@ def test_products_are_keras_convolutions(shape, kernel_size, strides):
         weights = [rng.normal(size=value.shape) for value in expected.weights]
         for layer in (expected, found):
             layer.set_weights(weights)
-        # Compiled whole: one by one, their operations would be compiled as well.
+        # Each layer is compiled as a whole. This is faster than operation by operation.
         found, expected = jax.jit(found)(images), jax.jit(expected)(images)
         np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
-def never_worse_than_pca(estimator, train, test):
+def error_ratios(estimator, train, test):
+    """Yield the error relative to PCA's, of training rows and of test rows."""
     pca = PCA(estimator.n_components).fit(train)
     fitted = clone(estimator).fit(train)
     for X in (train, test):
@@ -65,7 +66,7 @@ def never_worse_than_pca(estimator, train, test):
 def test_better_than_pca_on_digits(n_components, digits):
     train, test = train_test_split(digits, random_state=0)
     estimator = small(n_components=n_components, filters=16, image_shape=(8, 8))
-    on_train, on_test = never_worse_than_pca(estimator, train, test)
+    on_train, on_test = error_ratios(estimator, train, test)
     assert on_train < 0.9
     assert on_test < 0.95
 
@@ -77,14 +78,14 @@ def test_never_worse_than_pca_on_few_or_meaningless_images(n_samples, digits):
     noise = rng.normal(size=(n_samples, 35)), rng.normal(size=(200, 35))
     for rows, held_out, shape in ((train, test, (8, 8)), (*noise, (7, 5))):
         estimator = small(n_components=2, image_shape=shape)
-        for ratio in never_worse_than_pca(estimator, rows, held_out):
+        for ratio in error_ratios(estimator, rows, held_out):
             assert ratio < 1.01
 
 
 @pytest.mark.parametrize(
     "shape", [(8, 8), (5, 12), (4, 5, 3), (1, 60), (60, 1), (1, 1, 60)]
 )
-def test_any_shape_trains_and_its_keras_models_agree(shape):
+def test_images_of_any_shape_train_and_their_keras_models_agree(shape):
     rng = np.random.default_rng(0)
     angle = rng.uniform(0, 3, size=(300, 1))
     X = np.sin(angle * np.linspace(1, 4, np.prod(shape)))
@@ -112,8 +113,8 @@ def test_keras_models_load_without_skae(digits, tmp_path):
     )
 
 
-def test_channels_last(digits):
-    # Digits in ink of random colours, flattened as NumPy does.
+def test_colour_images_are_not_worse_than_pca(digits):
+    # Digits in random colours. NumPy flattens an image with the channels last.
     ink = np.random.default_rng(0).uniform(size=(len(digits), 1, 3))
     X = (digits[:, :, None] * ink).reshape(len(digits), -1)
     fitted = small(n_components=12, image_shape=(8, 8, 3)).fit(X)
@@ -127,8 +128,8 @@ def test_without_linear_path(digits):
     assert fitted.transform(digits).shape == (1797, 4)
 
 
-def test_fewer_weights_than_dense_layers_of_that_width(digits):
-    # The kernel is shared by all windows: 4 x 4 pixels, 8 filters.
+def test_all_windows_of_an_image_share_one_kernel(digits):
+    # All windows share one kernel of 4 x 4 pixels and 8 filters.
     fitted = small(image_shape=(8, 8), n_components=3, max_iter=2)
     fitted.set_params(early_stopping=False).fit(digits)
     shapes = [np.shape(value) for value in fitted._codec.weights["encoder"][0]]

@@ -1,4 +1,4 @@
-"""Generating: densities of codes, and the rows that they mean."""
+"""Densities of codes, and rows that are generated from them."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("sparsity", [0.0, 0.1])
 @pytest.mark.parametrize("sizes", [(), (32,)])
-def test_codes_are_drawn_with_the_moments_of_the_training_codes(
+def test_the_density_has_the_mean_and_covariance_of_the_training_codes(
     whiten, sparsity, sizes, digits
 ):
     fitted = small_network(
@@ -46,7 +46,7 @@ def test_samples_are_reproducible_rows_near_the_data(density, digits):
     np.testing.assert_array_equal(rows, fitted.sample(200, random_state=0))
     assert np.abs(rows - fitted.sample(200, random_state=1)).max() > 1
     assert fitted.sample().shape == (1, 64)
-    # Nearer to the data than shuffled pixels are.
+    # They are nearer to the data than rows of shuffled pixels.
     rng = np.random.default_rng(0)
     shuffled = rng.permuted(digits, axis=0)[:200]
     near = [
@@ -59,7 +59,7 @@ def test_samples_are_reproducible_rows_near_the_data(density, digits):
         assert density.get_params() == clone(density).get_params()
 
 
-def test_of_pca_it_samples_probabilistic_pca_without_noise(digits):
+def test_a_linear_autoencoder_samples_probabilistic_pca_without_noise(digits):
     fitted = AutoencoderTransformer(10, hidden_layer_sizes=()).fit(digits)
     pca = PCA(10).fit(digits)
     rows = fitted.sample(50000, random_state=0)
@@ -68,7 +68,7 @@ def test_of_pca_it_samples_probabilistic_pca_without_noise(digits):
     np.testing.assert_allclose(rows.mean(axis=0), pca.mean_, atol=0.2)
 
 
-def test_a_mixture_for_each_class_teaches_a_classifier():
+def test_a_classifier_trained_on_samples_classifies_real_rows():
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
@@ -85,12 +85,12 @@ def test_a_mixture_for_each_class_teaches_a_classifier():
 
 
 @pytest.mark.parametrize("n_samples", [0, -3, 1.5, "two"])
-def test_wrong_numbers_are_refused(n_samples, network):
+def test_an_invalid_number_of_samples_raises(n_samples, network):
     with pytest.raises((ValueError, TypeError), match="n_samples"):
         network.sample(n_samples)
 
 
-def test_what_is_no_density_is_refused(digits):
+def test_an_invalid_density_or_an_unfitted_estimator_raises(digits):
     with pytest.raises(ValueError, match="'density' parameter of"):
         small_network(density="normal").fit(digits)
     with pytest.raises(ValueError, match="is not fitted yet"):

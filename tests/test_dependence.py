@@ -1,4 +1,4 @@
-"""Rows that depend on each other, and rows that the user holds out."""
+"""Groups of dependent rows, and validation rows given by the user."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ CONVOLUTIONAL = ConvolutionalAutoencoderTransformer(
 
 
 @pytest.mark.parametrize("form", [np.asarray, np.float32, sparse.csr_matrix])
-def test_copies_are_grouped(form):
+def test_equal_rows_are_one_group(form):
     X = np.array([[1.0, 0], [2, 3], [1, -0.0], [2, 4], [2, 3], [0, 0], [0, 0]])
     np.testing.assert_array_equal(groups_of_copies(form(X)), [0, 1, 0, 2, 1, 3, 3])
     distinct = np.random.default_rng(0).normal(size=(3000, 5))
     np.testing.assert_array_equal(groups_of_copies(form(distinct)), np.arange(3000))
 
 
-def test_groups_of_two_kinds_are_merged():
+def test_two_groupings_are_merged():
     one, other = np.array([0, 0, 1, 2, 3, 4]), np.array([0, 1, 1, 2, 3, 2])
     np.testing.assert_array_equal(merged_groups(one, other), [0, 0, 0, 1, 2, 1])
     np.testing.assert_array_equal(
@@ -36,7 +36,7 @@ def test_groups_of_two_kinds_are_merged():
 
 
 @pytest.mark.parametrize("n_groups", [12, 60, 400, 2000])
-def test_a_split_never_parts_a_group(n_groups):
+def test_the_split_never_parts_a_group(n_groups):
     rng = np.random.RandomState(0)
     groups = numbered(rng.randint(n_groups, size=5 * n_groups))
     split = Split.draw(groups, 0.1, rng)
@@ -60,19 +60,20 @@ def test_few_groups_of_many_rows_train_one_model():
     assert len(split.held_out[0]) == 5000
 
 
-def test_without_groups_rows_are_split_as_rows():
+def test_without_groups_the_split_follows_a_permutation_of_the_rows():
     split = Split.draw(np.arange(2000), 0.1, np.random.RandomState(0))
     order = np.random.RandomState(0).permutation(2000)
     np.testing.assert_array_equal(split.train[0], order[200:])
     np.testing.assert_array_equal(split.held_out[0], np.sort(order[:200]))
 
 
-def test_a_fraction_that_leaves_nothing_to_train_on():
+def test_a_validation_fraction_that_leaves_no_training_row_raises():
     with pytest.raises(ValueError, match=r"validation_fraction=0.995 leaves no row"):
         small_network(validation_fraction=0.995).fit(np.eye(150))
 
 
 def relative_error(fitted, X, test):
+    """Return the squared error of test rows relative to PCA's."""
     pca = PCA(fitted.n_components_).fit(X)
     restored = pca.inverse_transform(pca.transform(test))
     error = np.square(test - fitted.reconstruct(test)).sum()
@@ -81,8 +82,9 @@ def relative_error(fitted, X, test):
 
 @pytest.mark.parametrize("estimator", [DENSE, CONVOLUTIONAL], ids=["dense", "images"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_bootstrap_of_noise_keeps_pca(seed, estimator):
-    # A copy of a held-out row must not train: the network would learn it by heart.
+def test_a_fit_to_a_bootstrap_sample_of_noise_is_not_worse_than_pca(seed, estimator):
+    # A copy of a held-out row must not be a training row. The network would memorise
+    # it.
     rng = np.random.default_rng(seed)
     noise, test = rng.normal(size=(300, 36)), rng.normal(size=(1000, 36))
     X = resample(noise, n_samples=1200, random_state=seed)
@@ -92,28 +94,30 @@ def test_a_bootstrap_of_noise_keeps_pca(seed, estimator):
 
 @pytest.mark.parametrize("estimator", [DENSE, CONVOLUTIONAL], ids=["dense", "images"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_noisy_copies_of_subjects_need_groups(seed, estimator):
+def test_with_groups_a_fit_to_noisy_copies_is_not_worse_than_pca(seed, estimator):
     rng = np.random.default_rng(seed)
     subjects, test = rng.normal(size=(60, 36)), rng.normal(size=(1000, 36))
     groups = np.repeat(np.arange(60), 10)
     X = subjects[groups] + 0.1 * rng.normal(size=(600, 36))
     grouped = clone(estimator).fit(X, groups=groups)
     assert relative_error(grouped, X, test) < 1.01
-    # Names of any kind do.
+    # Groups may be strings.
     named = clone(estimator).fit(X, groups=[f"subject {group}" for group in groups])
     np.testing.assert_array_equal(named.transform(test), grouped.transform(test))
 
 
-def test_groups_are_needed_there():
-    # What the test above is worth: without groups the network is kept, and is worse.
+def test_without_groups_a_fit_to_noisy_copies_is_worse_than_pca():
+    # This shows that the test above can fail. Without groups the network is kept,
+    # although it is worse than PCA.
     rng = np.random.default_rng(0)
     subjects, test = rng.normal(size=(60, 36)), rng.normal(size=(1000, 36))
     X = np.repeat(subjects, 10, axis=0) + 0.1 * rng.normal(size=(600, 36))
     assert relative_error(clone(DENSE).fit(X), X, test) > 1.05
 
 
-def test_clean_rows_that_recur_are_a_group(digits):
-    # Several damaged versions of each row: the network must not see its answer.
+def test_rows_with_the_same_clean_row_are_one_group(digits):
+    # Each clean row has several damaged versions. If one of them is held out, no other
+    # may be a training row.
     rng = np.random.default_rng(0)
     clean = np.repeat(rng.normal(size=(60, 30)), 20, axis=0)
     damaged = clean + 0.5 * rng.normal(size=clean.shape)
@@ -126,7 +130,7 @@ def test_clean_rows_that_recur_are_a_group(digits):
     assert error < 1.01 * np.square(test - restored).sum()
 
 
-def test_groups_by_metadata_routing(digits):
+def test_groups_are_accepted_by_metadata_routing(digits):
     groups = np.arange(len(digits)) % 40
     with sklearn.config_context(enable_metadata_routing=True):
         estimator = small_network(max_iter=2, n_components=2)
@@ -137,18 +141,18 @@ def test_groups_by_metadata_routing(digits):
     assert np.isfinite(scores).all()
 
 
-def test_rows_given_for_validation_decide(digits):
+def test_the_rows_of_x_val_decide_which_model_is_kept(digits):
     train, held_out = digits[:1500], digits[1500:]
     fitted = small_network(max_iter=4, n_components=2).fit(train, X_val=held_out)
     assert fitted.selected_model_ == "network"
     errors = np.square(held_out - fitted.reconstruct(held_out)).sum()
     scale = train.var(axis=0).sum()
     assert fitted.best_loss_ == pytest.approx(errors / len(held_out) / scale, rel=0.01)
-    # The same rows in another form.
+    # The same rows, as a sparse matrix.
     sparse_rows = sparse.csr_matrix(held_out)
     same = small_network(max_iter=4, n_components=2).fit(train, X_val=sparse_rows)
     np.testing.assert_array_equal(same.transform(digits), fitted.transform(digits))
-    # No network does well on rows that are nothing like the training rows.
+    # A network is worse than PCA on rows that are unlike the training rows.
     noise = np.random.default_rng(0).normal(scale=1e3, size=(200, 64))
     assert small_network().fit(train, X_val=noise).selected_model_ == "linear"
 
@@ -166,7 +170,7 @@ def test_rows_given_for_validation_decide(digits):
         (dict(groups=np.full(1797, np.nan)), "Input groups contains NaN"),
     ],
 )
-def test_what_does_not_fit_is_refused(arguments, message, digits):
+def test_invalid_groups_and_validation_rows_raise(arguments, message, digits):
     given = {
         name: digits if isinstance(value, str) else value
         for name, value in arguments.items()
@@ -180,12 +184,12 @@ def test_validation_rows_need_early_stopping(digits):
         small_network(early_stopping=False).fit(digits, X_val=digits)
 
 
-def test_one_group_keeps_pca(digits):
+def test_pca_is_kept_if_there_is_only_one_group(digits):
     fitted = small_network().fit(digits[:200], groups=np.zeros(200))
     assert fitted.selected_model_ == "linear"
 
 
-def test_stacked_rows():
+def test_stacked_arrays_are_indexed_like_one_array():
     first, second = np.arange(6.0).reshape(3, 2), sparse.csr_matrix(np.eye(2) * 9)
     stacked, whole = Stacked(first, second), np.vstack([first, second.toarray()])
     assert stacked.shape == (5, 2)

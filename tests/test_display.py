@@ -1,4 +1,4 @@
-"""Displaying an estimator imports nothing and builds nothing."""
+"""The display of an estimator imports no backend and builds no model."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The examples in public docstrings run, and public docstrings have them."""
+"""Public classes have examples in their docstrings, and the examples run."""
 
 import doctest
 
@@ -13,7 +13,7 @@ PUBLIC = [getattr(skae, name) for name in skae.__all__] + [
 
 
 @pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)
-def test_examples(public):
+def test_docstring_examples_run(public):
     tests = doctest.DocTestFinder(recurse=False).find(public, public.__name__)
     assert sum(len(test.examples) for test in tests) > 0
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)

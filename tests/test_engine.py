@@ -1,4 +1,4 @@
-"""The protocol of an engine, shown by an engine in plain NumPy."""
+"""The engine protocol, tested with an engine in plain NumPy."""
 
 import subprocess
 import sys
@@ -57,7 +57,7 @@ ENGINE = LinearEngine()
 START = LinearEngine._state(np.zeros((4, 4)), 0).weights
 
 
-def data_of(n_rows=1200, streamed=False, fraction=0.1, alpha=0.0):
+def training_data(n_rows=1200, streamed=False, fraction=0.1, alpha=0.0):
     rows = Batch(FEATURES[:n_rows], TARGETS[:n_rows])
     unscaled = Scaling.none(4)
     feed = Resident.of(rows, unscaled, 32, ENGINE.place)
@@ -77,8 +77,8 @@ def trained(data, max_iter=60, rate=0.5, n_threads=1, **listener):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_training_ends_at_least_squares(streamed):
-    data = data_of(streamed=streamed)
+def test_training_converges_to_least_squares(streamed):
+    data = training_data(streamed=streamed)
     result = trained(data)
     rows = data.split.train[0]
     expected = np.linalg.lstsq(FEATURES[rows], TARGETS[rows], rcond=None)[0]
@@ -97,7 +97,7 @@ def test_training_ends_at_least_squares(streamed):
 
 @pytest.mark.parametrize("n_threads", [1, 4])
 def test_few_rows_train_one_model_for_each_fold(n_threads):
-    data = data_of(n_rows=200)
+    data = training_data(n_rows=200)
     result = trained(data, n_threads=n_threads)
     expected = np.linalg.lstsq(FEATURES[:200], TARGETS[:200], rcond=None)[0]
     np.testing.assert_allclose(result.weights["encoder"][0][0], expected, atol=0.03)
@@ -109,12 +109,12 @@ def test_few_rows_train_one_model_for_each_fold(n_threads):
 
 @pytest.mark.parametrize("n_threads", [1, 4])
 def test_the_kept_model_does_not_depend_on_the_others(n_threads):
-    data = data_of(n_rows=200)
+    data = training_data(n_rows=200)
     result = trained(data, max_iter=3, n_threads=n_threads)
     rng, kernel = np.random.RandomState(0), np.zeros((4, 4))
     schedule = Schedule(3, 0.5, True, 0.0, 3)
     for epoch in range(3):
-        for rows in data.split.train:  # the kept model draws last
+        for rows in data.split.train:  # the last draw is the kept model's
             rng.randint(2**32, dtype=np.uint32)
             order = np.resize(rng.permutation(rows), 200)
         rates = schedule.rates(epoch, 7)
@@ -128,8 +128,8 @@ def test_the_kept_model_does_not_depend_on_the_others(n_threads):
     np.testing.assert_allclose(result.weights["encoder"][0][0], kernel, atol=1e-4)
 
 
-def test_a_start_that_cannot_be_beaten_is_kept():
-    data = data_of()
+def test_an_optimal_start_is_kept():
+    data = training_data()
     best = np.linalg.lstsq(FEATURES, TARGETS, rcond=None)[0]
     start = LinearEngine._state(best, 0).weights
     schedule = Schedule(5, 0.5, True, 0.0, 5)
@@ -140,22 +140,22 @@ def test_a_start_that_cannot_be_beaten_is_kept():
     assert str(found).startswith("Kept the start")
 
 
-def test_the_penalty_reaches_the_engine():
-    plain, shrunk = (trained(data_of(alpha=alpha)) for alpha in (0.0, 1.0))
+def test_alpha_is_passed_to_the_engine():
+    plain, shrunk = (trained(training_data(alpha=alpha)) for alpha in (0.0, 1.0))
     lengths = [
         np.linalg.norm(result.weights["encoder"][0][0]) for result in (plain, shrunk)
     ]
     assert lengths[1] < 0.7 * lengths[0]
 
 
-def test_listeners_may_stop_training():
+def test_a_listener_can_stop_training():
     reports = []
 
     def listen(report):
         reports.append(report)
         return report.epoch == 3
 
-    result = trained(data_of(), on_epoch=listen)
+    result = trained(training_data(), on_epoch=listen)
     assert result.stopped_by == "callback"
     assert [report.loss for report in reports] == result.loss_curve
     assert reports[-1].weights() is not START
@@ -163,7 +163,7 @@ def test_listeners_may_stop_training():
 
 def test_a_loss_that_is_not_finite_ends_training():
     with np.errstate(all="ignore"):
-        result = trained(data_of(), rate=1e200)
+        result = trained(training_data(), rate=1e200)
     assert result.stopped_by == "divergence"
     assert result.weights is START
 

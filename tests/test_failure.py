@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 
-def same(before, after):
+def assert_same_objects(before, after):
     assert before.keys() == after.keys()
     assert all(before[name] is after[name] for name in before)
 
@@ -20,7 +20,9 @@ def fitted(digits):
 @pytest.mark.parametrize(
     "failure", [KeyboardInterrupt, MemoryError], ids=lambda failure: failure.__name__
 )
-def test_failure_in_the_middle_of_training(failure, fitted, digits, monkeypatch):
+def test_a_failure_during_training_keeps_the_previous_fit(
+    failure, fitted, digits, monkeypatch
+):
     before, codes = vars(fitted).copy(), fitted.transform(digits)
 
     from skae._training import _schedule
@@ -33,18 +35,18 @@ def test_failure_in_the_middle_of_training(failure, fitted, digits, monkeypatch)
     monkeypatch.setattr(_schedule.Schedule, "rates", third_epoch_fails)
     with pytest.raises(failure):
         fitted.fit(np.tile(digits, 2)[:300])
-    same(before, vars(fitted))
+    assert_same_objects(before, vars(fitted))
     np.testing.assert_array_equal(fitted.transform(digits), codes)
 
 
-def test_refused_input_leaves_the_fit(fitted, digits):
+def test_invalid_input_keeps_the_previous_fit(fitted, digits):
     before = vars(fitted).copy()
     with pytest.raises(ValueError, match="NaN"):
         fitted.fit(np.full((30, 4), np.nan))
-    same(before, vars(fitted))
+    assert_same_objects(before, vars(fitted))
 
 
-def test_unfitted_stays_unfitted(digits):
+def test_an_invalid_parameter_leaves_the_estimator_unfitted(digits):
     estimator = small_network(optimizer="adamm")
     with pytest.raises(ValueError, match="optimizer"):
         estimator.fit(digits)

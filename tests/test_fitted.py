@@ -1,4 +1,4 @@
-"""Fitted attributes: those of PCA where PCA was kept, and their like for networks."""
+"""Fitted attributes equal those of PCA if PCA was kept. Networks have similar ones."""
 
 import numpy as np
 import pytest
@@ -34,10 +34,10 @@ ATTRIBUTES = (
 
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("kind", DATA)
-def test_of_pca_they_are_scikit_learns(kind, whiten):
+def test_attributes_of_a_linear_autoencoder_equal_those_of_pca(kind, whiten):
     X = DATA[kind]
     linear = AutoencoderTransformer(7, hidden_layer_sizes=(), whiten=whiten).fit(X)
-    # In float64 both: single precision would hide what differs.
+    # PCA is fitted in float64. Its own rounding errors in float32 would be too large.
     pca = PCA(7, whiten=whiten, svd_solver="full").fit(X.astype(np.float64))
     precision = 1e-5 if kind == "float32" else 1e-8
     for name in ATTRIBUTES:
@@ -49,7 +49,7 @@ def test_of_pca_they_are_scikit_learns(kind, whiten):
 
 
 @pytest.mark.parametrize("kind", ["tall", "wide", "float32"])
-def test_covariance_and_precision_of_pca(kind):
+def test_covariance_and_precision_equal_those_of_pca(kind):
     X = DATA[kind] + np.random.default_rng(0).normal(size=DATA[kind].shape)
     linear = AutoencoderTransformer(7, hidden_layer_sizes=(), whiten=True).fit(X)
     pca = PCA(7, svd_solver="full").fit(X)
@@ -88,24 +88,24 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_components_are_the_decoders_derivative(kind):
+def test_components_are_the_derivative_of_the_decoder(kind):
     import jax
 
     fitted = NETWORKS[kind].fit(DIGITS)
     assert fitted.selected_model_ == "network"
     codes = fitted.transform(DIGITS)
     mean = codes.mean(axis=0).astype(np.float32)
-    # Keras' own model, differentiated by JAX.
+    # JAX differentiates the Keras model.
     derivative = jax.jacfwd(lambda code: fitted.decoder_(code[None])[0])(mean).T
     if getattr(fitted, "whiten", False):
         derivative = derivative / np.sqrt(fitted.explained_variance_)[:, None]
     assert fitted.components_.shape == (fitted.n_components_, 64)
-    # Differences of ReLUs are those of both sides of a kink.
+    # components_ are finite differences. With ReLU a difference may include a kink.
     atol = (1e-2 if kind == "dense" else 2e-3) * np.abs(derivative).max()
     np.testing.assert_allclose(fitted.components_, derivative, atol=atol)
 
 
-def test_other_attributes_of_a_network(network, digits):
+def test_noise_variance_and_singular_values_of_a_network(network, digits):
     residuals = digits - network.reconstruct(digits)
     codes = network.transform(digits)
     assert network.noise_variance_ == pytest.approx(
@@ -132,7 +132,7 @@ def test_float32_data_give_float32_attributes(digits):
     assert set(arrays.values()) == {np.dtype(np.float32)}
 
 
-def test_rows_seen_in_batches(digits):
+def test_fit_and_partial_fit_count_rows_in_different_attributes(digits):
     fitted = small_network().partial_fit(digits[:300]).partial_fit(digits[300:400])
     assert fitted.n_samples_seen_ == 400
     assert not hasattr(fitted, "n_samples_")
@@ -141,6 +141,6 @@ def test_rows_seen_in_batches(digits):
     assert not hasattr(fitted, "n_samples_seen_")
 
 
-def test_what_was_kept_is_said(digits, capsys):
+def test_verbose_prints_that_pca_was_kept(digits, capsys):
     small_network(max_iter=2, verbose=True).fit(digits[:9])
     assert "Kept the start: loss" in capsys.readouterr().out

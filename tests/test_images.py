@@ -1,4 +1,4 @@
-"""Rows as images: shapes, the convolutions that suit them, and what is refused."""
+"""Image shapes, the convolutions for them, and invalid parameters."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from skae._networks import Convolution, checked_image_shape, convolutions
         (np.array([4, 4, 4]), 64, (4, 4, 4)),
     ],
 )
-def test_image_shape(given, n_features, found):
+def test_image_shapes_are_completed_with_channels(given, n_features, found):
     assert checked_image_shape(given, n_features) == found
 
 
@@ -39,11 +39,11 @@ def test_image_shape(given, n_features, found):
         ),
     ],
 )
-def test_layers_suit_the_image(shape, found):
+def test_default_convolutions_depend_on_the_image_shape(shape, found):
     assert list(convolutions(shape, 8)) == found
 
 
-def test_layers_as_asked_for():
+def test_given_parameters_set_the_convolutions():
     layers = convolutions((16, 16, 1), (4, 6), kernel_size=(5, 3), strides=2)
     assert layers == (Convolution(4, (5, 5), (2, 2)), Convolution(6, (3, 3), (2, 2)))
 
@@ -71,7 +71,7 @@ def test_layers_as_asked_for():
         (dict(hidden_layer_sizes=(0,)), "hidden_layer_sizes must hold"),
     ],
 )
-def test_what_cannot_be_is_refused_before_any_work(parameters, message, monkeypatch):
+def test_invalid_parameters_raise_before_training(parameters, message, monkeypatch):
     import skae._base
 
     monkeypatch.setattr(skae._base, "Scaling", None)

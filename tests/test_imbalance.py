@@ -1,4 +1,4 @@
-"""The over-sampler, by imbalanced-learn's checks and by what it is for."""
+"""The over-sampler for imbalanced-learn."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from skae.imbalance import AutoencoderOverSampler
 
 @pytest.fixture(scope="module")
 def imbalanced():
-    """Threes and eights, of which the eights are rare, and balanced test images."""
+    """Return images of many threes and few eights, and balanced test images."""
     X, y = load_digits(return_X_y=True)
     threes, eights = X[y == 3], X[y == 8]
     train = np.vstack([threes[:120], eights[:8]])
@@ -25,7 +25,7 @@ def imbalanced():
     return train, np.repeat([3, 8], [120, 8]), test, np.repeat([3, 8], 50)
 
 
-def test_classes_are_balanced_and_rows_kept(imbalanced):
+def test_classes_are_balanced_and_the_given_rows_are_kept(imbalanced):
     X, y, _, _ = imbalanced
     made, labels = AutoencoderOverSampler(random_state=0).fit_resample(X, y)
     assert np.bincount(labels)[[3, 8]].tolist() == [120, 120]
@@ -41,7 +41,7 @@ def test_classes_are_balanced_and_rows_kept(imbalanced):
     assert (to_eights < to_threes).mean() > 0.9
 
 
-def test_it_helps_where_a_class_is_rare(imbalanced):
+def test_over_sampling_a_rare_class_improves_the_balanced_accuracy(imbalanced):
     X, y, test, truth = imbalanced
     plain = LogisticRegression(max_iter=2000).fit(X, y)
     helped = make_pipeline(
@@ -54,7 +54,7 @@ def test_it_helps_where_a_class_is_rare(imbalanced):
 
 
 @pytest.mark.parametrize("density", [None, GaussianMixture(2, n_init=1)])
-def test_its_seed_seeds_what_it_is_given(density, imbalanced):
+def test_random_state_seeds_the_given_autoencoder_and_density(density, imbalanced):
     X, y, _, _ = imbalanced
     pipeline = make_pipeline(
         StandardScaler(), AutoencoderTransformer(4, max_iter=2, activation="tanh")
@@ -70,7 +70,7 @@ def test_its_seed_seeds_what_it_is_given(density, imbalanced):
     assert pipeline[-1].random_state is None
 
 
-def test_strategies_frames_and_other_parts(imbalanced):
+def test_sampling_strategies_data_frames_and_other_autoencoders(imbalanced):
     X, y, _, _ = imbalanced
     frame = pd.DataFrame(X, columns=[f"pixel{i}" for i in range(64)])
     sampler = AutoencoderOverSampler(
@@ -85,7 +85,7 @@ def test_strategies_frames_and_other_parts(imbalanced):
     assert isinstance(sampler.autoencoder_, VariationalAutoencoderTransformer)
 
 
-def test_in_a_grid_search(imbalanced):
+def test_the_over_sampler_works_in_a_grid_search(imbalanced):
     X, y, _, _ = imbalanced
     pipeline = make_pipeline(
         AutoencoderOverSampler(random_state=0), LogisticRegression()

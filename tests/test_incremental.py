@@ -1,4 +1,4 @@
-"""``partial_fit``: rows in batches."""
+"""``partial_fit`` trains on rows that come in batches."""
 
 import pickle
 
@@ -13,8 +13,8 @@ from sklearn.utils import gen_batches
 from skae import AutoencoderTransformer
 
 
-def stream(estimator, X, size=200, passes=1):
-    """Call ``partial_fit`` on the rows of X, some at a time."""
+def fit_in_batches(estimator, X, size=200, passes=1):
+    """Call ``partial_fit`` on the rows of X in batches."""
     for _ in range(passes):
         for rows in gen_batches(len(X), size):
             estimator.partial_fit(X[rows])
@@ -22,7 +22,7 @@ def stream(estimator, X, size=200, passes=1):
 
 
 @pytest.mark.parametrize("whiten", [False, True])
-def test_the_first_batch_gives_its_pca(whiten, digits):
+def test_after_the_first_batch_the_model_is_pca_of_this_batch(whiten, digits):
     fitted = small_network(whiten=whiten).partial_fit(digits[:300])
     pca = PCA(3, whiten=whiten).fit(digits[:300])
     np.testing.assert_allclose(
@@ -34,7 +34,7 @@ def test_the_first_batch_gives_its_pca(whiten, digits):
 
 
 def test_a_linear_autoencoder_in_batches_is_incremental_pca(digits):
-    linear = stream(AutoencoderTransformer(5, hidden_layer_sizes=()), digits)
+    linear = fit_in_batches(AutoencoderTransformer(5, hidden_layer_sizes=()), digits)
     pca = IncrementalPCA(5, batch_size=200).fit(digits)
     np.testing.assert_allclose(
         linear.transform(digits), pca.transform(digits), atol=1e-6
@@ -42,10 +42,10 @@ def test_a_linear_autoencoder_in_batches_is_incremental_pca(digits):
     assert linear.n_iter_ == 9
 
 
-def test_a_network_that_learns_takes_over(digits):
+def test_a_network_that_is_better_replaces_pca(digits):
     X, unseen = digits[:1500], digits[1500:]
-    fitted = stream(small_network(), X, passes=5)
-    pca = stream(IncrementalPCA(3), X)
+    fitted = fit_in_batches(small_network(), X, passes=5)
+    pca = fit_in_batches(IncrementalPCA(3), X)
     error = np.square(unseen - fitted.reconstruct(unseen)).sum()
     restored = pca.inverse_transform(pca.transform(unseen))
     assert error < 0.9 * np.square(unseen - restored).sum()
@@ -53,37 +53,37 @@ def test_a_network_that_learns_takes_over(digits):
     assert fitted.loss_curve_[-1] < fitted.loss_curve_[0]
     codes = fitted.transform(X[-100:])
     correlations = np.corrcoef(codes.T) - np.eye(3)
-    assert np.abs(correlations).max() < 1e-3  # canonical on the newest batch
+    assert np.abs(correlations).max() < 1e-3  # uncorrelated on the newest batch
     assert fitted.explained_variance_ratio_.sum() == pytest.approx(
         fitted.score(X[-100:]), abs=1e-6
     )
 
 
-def test_noise_stays_with_incremental_pca():
+def test_incremental_pca_is_kept_for_noise():
     X = np.random.default_rng(0).normal(size=(2000, 10)) * np.arange(1, 11)
-    fitted = stream(small_network(), X)
-    pca = stream(IncrementalPCA(3), X)
+    fitted = fit_in_batches(small_network(), X)
+    pca = fit_in_batches(IncrementalPCA(3), X)
     np.testing.assert_allclose(fitted.transform(X), pca.transform(X), atol=1e-5)
 
 
-def test_a_pickle_goes_on_where_it_was(digits):
-    whole = stream(small_network(), digits[:1000])
-    half = stream(small_network(), digits[:600])
+def test_partial_fit_continues_after_unpickling(digits):
+    whole = fit_in_batches(small_network(), digits[:1000])
+    half = fit_in_batches(small_network(), digits[:600])
     half = pickle.loads(pickle.dumps(half))
-    half = stream(half, digits[600:1000])
+    half = fit_in_batches(half, digits[600:1000])
     np.testing.assert_array_equal(half.transform(digits), whole.transform(digits))
 
 
-def test_sparse_batches(digits):
-    dense = stream(small_network(), digits[:800])
+def test_sparse_batches_give_the_score_of_dense_batches(digits):
+    dense = fit_in_batches(small_network(), digits[:800])
     some = small_network()
     for rows in gen_batches(800, 200):
         some.partial_fit(sparse.csr_matrix(digits[rows]))
     assert some.score(digits) == pytest.approx(dense.score(digits), abs=1e-3)
 
 
-def test_fit_and_partial_fit_forget_each_other(digits):
-    fitted = stream(small_network(max_iter=2), digits[:600])
+def test_fit_and_partial_fit_each_start_anew(digits):
+    fitted = fit_in_batches(small_network(max_iter=2), digits[:600])
     fitted.fit(digits)
     fresh = small_network(max_iter=2).fit(digits)
     np.testing.assert_array_equal(fitted.transform(digits), fresh.transform(digits))
@@ -91,8 +91,8 @@ def test_fit_and_partial_fit_forget_each_other(digits):
     assert fitted.n_iter_ == 1
 
 
-def test_a_refused_batch_changes_nothing(digits):
-    fitted = stream(small_network(), digits[:600])
+def test_an_invalid_batch_changes_nothing(digits):
+    fitted = fit_in_batches(small_network(), digits[:600])
     before = vars(fitted).copy()
     with pytest.raises(ValueError, match="X has 4 features"):
         fitted.partial_fit(digits[:, :4])
@@ -104,8 +104,8 @@ def test_a_refused_batch_changes_nothing(digits):
     fitted.partial_fit(digits[:1])  # later batches may be small
 
 
-def test_a_changed_network_is_refused(digits):
-    fitted = stream(small_network(), digits[:600])
+def test_partial_fit_with_a_changed_network_raises(digits):
+    fitted = fit_in_batches(small_network(), digits[:600])
     for parameters, message in (
         (dict(n_components=2), "n_components=2 differs from the 3 components"),
         (dict(n_components=3, activation="tanh"), "The network differs from that of"),
@@ -114,16 +114,16 @@ def test_a_changed_network_is_refused(digits):
             fitted.set_params(**parameters).partial_fit(digits[:100])
     fitted.set_params(activation="relu", alpha=0.1).partial_fit(digits[:100])
     share = small_network(n_components=0.4)
-    stream(share, digits[:600])  # a share is a number of components once and for all
+    fit_in_batches(share, digits[:600])  # the first batch sets the number of components
 
 
-def test_divergence_keeps_the_weights_before(digits):
+def test_divergence_leaves_finite_weights(digits):
     fitted = small_network(optimizer="sgd", learning_rate=1e12)
     with pytest.warns(ConvergenceWarning, match="stopped being finite"):
-        stream(fitted, digits[:600])
+        fit_in_batches(fitted, digits[:600])
     assert np.isfinite(fitted.transform(digits)).all()
 
 
-def test_without_a_path_for_pca(digits):
-    fitted = stream(small_network(skip_connections=None), digits, passes=10)
+def test_partial_fit_works_without_a_linear_path(digits):
+    fitted = fit_in_batches(small_network(skip_connections=None), digits, passes=10)
     assert fitted.score(digits) > 0.4

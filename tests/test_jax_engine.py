@@ -1,4 +1,4 @@
-"""The engine on JAX against loops written by hand."""
+"""The JAX engine gives the results of training loops written by hand."""
 
 import jax
 import numpy as np
@@ -28,8 +28,8 @@ def engine_of(spec):
     return engine(spec, objective, OptimizerSpec.of("adam")[0])
 
 
-def data_of(trainer, rows, split, batch_size, alpha):
-    """Return the data of training on rows that are in the network's units."""
+def training_data(trainer, rows, split, batch_size, alpha):
+    """Return the training data of rows that are scaled already."""
     scaling = Scaling.none(rows.shape[1])
     feed = Resident.of(Batch(rows), scaling, batch_size, trainer.place)
     hyper = HyperParameters(((),), alpha=np.float32(alpha))
@@ -56,7 +56,10 @@ class Adam:
 
 
 def loss_and_gradients(w, x, alpha):
-    """Squared error of z = Wx + b + C tanh(Hx + h), likewise back, by hand."""
+    """Return the squared error and its gradients, derived by hand.
+
+    The encoder is z = Wx + b + C tanh(Hx + h). The decoder has the same form.
+    """
     hidden = np.tanh(x @ w["eh"] + w["ehb"])
     z = x @ w["el"] + w["elb"] + hidden @ w["ec"]
     back = np.tanh(z @ w["dh"] + w["dhb"])
@@ -82,12 +85,12 @@ def loss_and_gradients(w, x, alpha):
 
 
 @pytest.mark.parametrize("n_phases", [1, 2])
-def test_fused_loop_equals_a_loop_by_hand(n_phases, digits):
+def test_the_fused_loop_equals_a_loop_in_numpy(n_phases, digits):
     rows = on_grid((digits - digits.mean(axis=0)) / 4)[:150]
     spec = dense_spec(64, 5, (12,), "tanh")
     trainer, models = engine_of(spec), networks(spec)
-    # Every weight is drawn: at PCA some gradients are zero but for rounding, and Adam
-    # turns the rounding into steps.
+    # All weights are random. At PCA some gradients consist of rounding errors only, and
+    # Adam turns these into steps of full length.
     rng = np.random.default_rng(0)
     weights = {
         side: (
@@ -125,7 +128,7 @@ def test_fused_loop_equals_a_loop_by_hand(n_phases, digits):
     alpha, batch_size = 1e-3, 32  # 120 rows: the last batch has 24
     order = np.random.RandomState(1).permutation(len(rows))
     split = Split([order[30:]], [order[:30]], np.arange(150), 150)
-    data = data_of(trainer, rows, split, batch_size, alpha)
+    data = training_data(trainer, rows, split, batch_size, alpha)
     phases = [Phase(data, SCHEDULE), Phase(data.for_encoder(), SCHEDULE)][:n_phases]
     result = train(trainer, weights, phases, np.random.RandomState(2))
 
@@ -135,7 +138,7 @@ def test_fused_loop_equals_a_loop_by_hand(n_phases, digits):
         adam, of_encoder = Adam(), phase is not phases[0]
         for epoch in range(3):
             rng.randint(2**32, dtype=np.uint32)
-            if of_encoder:  # on four times as many rows, in batches of as many more
+            if of_encoder:  # four times as many rows, in four times larger batches
                 (block,) = phase.data.feed.shuffled(split.train[0], 480, rng)
                 shown = np.asarray(block.rows.input)[:480].astype(float)
                 batches = np.split(shown, range(128, 480, 128))
@@ -169,7 +172,8 @@ def normalised(*, n_features, n_components):
     return keras.Sequential(
         [
             keras.Input((n_features,)),
-            # A bias would have no gradient but rounding, which Adam makes into steps.
+            # The gradient of a bias would consist of rounding errors only. Adam would
+            # turn these into steps.
             keras.layers.Dense(10, use_bias=False),
             keras.layers.BatchNormalization(),
             keras.layers.Activation("tanh"),
@@ -181,17 +185,22 @@ def normalised(*, n_features, n_components):
 @pytest.mark.parametrize(
     ("dropout", "encoder", "n_rows"),
     [(0.5, None, 128), (0.0, normalised, 120), (0.0, normalised, 150)],
-    ids=["dropout", "batch normalisation", "and a last batch of 22 rows"],
+    ids=[
+        "dropout",
+        "batch normalisation",
+        "batch normalisation, last batch of 22 rows",
+    ],
 )
-def test_fused_loop_equals_keras_called_batch_by_batch(dropout, encoder, n_rows):
-    # Not digits: a pixel that is blank in a whole batch has no gradient but rounding.
+def test_the_fused_loop_equals_keras_called_batch_by_batch(dropout, encoder, n_rows):
+    # The rows are not digits. If a pixel is blank in a whole batch, its gradient has
+    # rounding errors only.
     rows = on_grid(np.random.default_rng(0).normal(size=(n_rows, 64)))
     own = {} if encoder is None else {"encoder": CustomLayers(encoder)}
     spec = dense_spec(64, 5, (12,), "tanh", linear_path=False, dropout=dropout, **own)
     trainer, models = engine_of(spec), networks(spec)
     start = initial_weights(models, None, WeightScales(1.0), np.random.RandomState(0))
     split = Split([np.arange(n_rows)], [np.arange(0)], np.arange(n_rows), n_rows)
-    phases = [Phase(data_of(trainer, rows, split, 32, 0.0), SCHEDULE)]
+    phases = [Phase(training_data(trainer, rows, split, 32, 0.0), SCHEDULE)]
     result = train(trainer, start, phases, np.random.RandomState(2))
     again = train(trainer, start, phases, np.random.RandomState(2))
 
@@ -253,8 +262,11 @@ def convolutional_encoder(n_features, n_components):
 
 
 @pytest.mark.parametrize("n_samples", [1100, 300])
-def test_without_a_loop_the_result_is_the_same(n_samples, digits, monkeypatch):
-    # Networks that convolve need a call for each batch, with one model or with six.
+def test_a_call_for_each_batch_gives_the_result_of_the_fused_loop(
+    n_samples, digits, monkeypatch
+):
+    # Networks with convolutions need a call for each batch. With 1100 rows one model
+    # trains, with 300 rows six models train.
     found = []
     for answer in (True, False):
         engine.cache_clear()
@@ -268,7 +280,7 @@ def test_without_a_loop_the_result_is_the_same(n_samples, digits, monkeypatch):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
 
 
-def test_convolutions_are_found_in_whatever_layers():
+def test_convolutions_are_found_in_custom_networks():
     own = dense_spec(64, 3, (8,), encoder=CustomLayers(convolutional_encoder))
     for spec, expected in ((own, True), (dense_spec(64, 3, (8,)), False)):
         assert _engine.has_convolutions(build_networks(spec)) == expected

@@ -1,4 +1,4 @@
-"""Custom networks, kinds of skip connections, and the Keras models handed out."""
+"""Custom networks, skip connections, and the Keras models of a fit."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,9 @@ CUSTOM = [
 
 @pytest.mark.parametrize("networks", CUSTOM, ids=lambda networks: "+".join(networks))
 @pytest.mark.parametrize("skip_connections", ["linear", None])
-def test_custom_networks(networks, skip_connections, digits):
+def test_custom_networks_train_reproducibly_and_agree_with_keras(
+    networks, skip_connections, digits
+):
     fitted = small_network(
         max_iter=40, skip_connections=skip_connections, **networks
     ).fit(digits)
@@ -82,8 +84,9 @@ def test_constraints_of_custom_layers_hold(digits):
     ("skip_connections", "networks"),
     [("dense", {}), *(("linear", networks) for networks in [{}, *CUSTOM])],
 )
-def test_iteration_0_is_pca(skip_connections, networks, digits):
-    # A rate at which nothing moves: the loss is that of the weights at the start.
+def test_training_starts_at_pca(skip_connections, networks, digits):
+    # At this learning rate the weights do not change. So the loss is that of the
+    # initial weights.
     fitted = small_network(
         skip_connections=skip_connections,
         early_stopping=False,
@@ -95,7 +98,7 @@ def test_iteration_0_is_pca(skip_connections, networks, digits):
     assert fitted.loss_curve_[0] == pytest.approx(1 - pca, rel=1e-4)
 
 
-def test_dense_connections_see_input_and_code(digits):
+def test_dense_skip_connections_pass_the_input_to_every_hidden_layer(digits):
     fitted = small_network(
         skip_connections="dense", hidden_layer_sizes=(32, 16), max_iter=30
     ).fit(digits)
@@ -109,7 +112,7 @@ def test_dense_connections_see_input_and_code(digits):
     assert fitted.score(digits) > PCA(3).fit(digits).explained_variance_ratio_.sum()
 
 
-def test_plain_network_may_have_more_codes_than_features(curve):
+def test_without_skip_connections_there_may_be_more_components_than_features(curve):
     fitted = small_network(n_components=7, skip_connections=None).fit(curve)
     assert fitted.transform(curve).shape == (len(curve), 7)
     assert fitted.encoder_.output_shape == (None, 7)
@@ -117,7 +120,7 @@ def test_plain_network_may_have_more_codes_than_features(curve):
 
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (32,)], ids=["pca", "network"])
-def test_keras_models_do_what_the_estimator_does(
+def test_keras_models_agree_with_the_estimator(
     hidden_layer_sizes, whiten, digits, tmp_path
 ):
     import keras
@@ -153,19 +156,19 @@ def test_keras_models_follow_the_latest_fit(digits):
     assert fitted.encoder_.output_shape == (None, 2)
 
 
-def test_activations_by_name_or_function(digits):
+def test_an_activation_may_be_a_name_or_a_function(digits):
     import keras
 
     by_name = small_network(activation="tanh").fit(digits).transform(digits)
     by_function = small_network(activation=keras.ops.tanh).fit(digits)
-    # One is computed by NumPy, the other compiled.
+    # NumPy computes the first, a compiled program the second.
     np.testing.assert_allclose(
         by_function.transform(digits), by_name, rtol=1e-5, atol=2e-5
     )
     assert isinstance(by_function, AutoencoderTransformer)
 
 
-def test_output_activation_keeps_the_data_in_their_own_units(digits):
+def test_a_network_with_output_activation_trains_on_unscaled_data(digits):
     X = digits / 16
     fitted = small_network(
         output_activation="sigmoid", skip_connections=None, max_iter=60
@@ -180,7 +183,7 @@ def test_output_activation_keeps_the_data_in_their_own_units(digits):
     np.testing.assert_allclose(fitted.mean_, X.mean(axis=0))
 
 
-def test_output_activation_has_no_linear_path(digits):
+def test_an_invalid_output_activation_raises(digits):
     with pytest.raises(ValueError, match="needs skip_connections=None"):
         small_network(output_activation="sigmoid").fit(digits)
     with pytest.raises(ValueError, match="instance of a Keras activation"):

@@ -1,4 +1,4 @@
-"""NumPy computes what Keras' own models compute."""
+"""NumPy inference gives the results of the Keras models."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from skae._networks import ConvolutionalLayers, CustomLayers, DenseLayers
 N_FEATURES, N_COMPONENTS = 12, 3
 
 
-def drawn_codec(rng, mean, bounded=True, **parameters):
-    """Return a codec of random weights, and rows for it."""
+def random_codec(rng, mean, bounded=True, **parameters):
+    """Return a codec with random weights, and rows for it."""
     from skae._networks import build_networks
 
     parameters = {"sizes": (9,), "activation": "relu", **parameters}
@@ -45,11 +45,11 @@ def drawn_codec(rng, mean, bounded=True, **parameters):
     return NetworkCodec(spec, scaling, weights, transform, bounds), rows
 
 
-def assert_as_keras(codec, rows):
+def assert_equals_keras(codec, rows):
     assert codec.spec.has_numpy_forward
     codes = codec.encode(rows)
     expected = np.asarray(codec.keras_encoder()(rows.astype(np.float32)))
-    # What float32 loses where rows are far from the origin.
+    # float32 loses precision where rows are far from the origin.
     atol = 2e-5 + 1e-6 * np.abs(rows).max()
     np.testing.assert_allclose(codes, expected, atol=atol)
     decoded = codec.decode(codes)
@@ -67,50 +67,50 @@ SKIP_CONNECTIONS = {
 @pytest.mark.parametrize("skip_connections", SKIP_CONNECTIONS)
 @pytest.mark.parametrize("sizes", [(), (9,), (9, 7), (9, 7, 5)])
 @pytest.mark.parametrize("mean", [0.5, 30.0], ids=["near", "far"])
-def test_layers(mean, skip_connections, sizes):
-    codec, rows = drawn_codec(
+def test_dense_layers_equal_keras(mean, skip_connections, sizes):
+    codec, rows = random_codec(
         np.random.default_rng(0),
         mean,
         sizes=sizes,
         **SKIP_CONNECTIONS[skip_connections],
     )
     assert codec.scaling.is_mild == (mean < 1)
-    assert_as_keras(codec, rows)
-    assert_as_keras(codec, rows.astype(np.float32))
-    assert_as_keras(codec, rows[:PRECISE_ROWS])
+    assert_equals_keras(codec, rows)
+    assert_equals_keras(codec, rows.astype(np.float32))
+    assert_equals_keras(codec, rows[:PRECISE_ROWS])
 
 
 @pytest.mark.parametrize(
     "activation", ["relu", "leaky_relu", "tanh", "sigmoid", "silu", "linear", None]
 )
-def test_activations(activation):
+def test_activations_equal_keras(activation):
     rng = np.random.default_rng(0)
-    codec, rows = drawn_codec(rng, 0.0, activation=activation)
-    assert_as_keras(codec, rows)
-    # Where an exponential overflows.
-    codec, rows = drawn_codec(rng, 0.0, bounded=False, activation=activation)
-    assert_as_keras(codec, 500 * rows[:20])
+    codec, rows = random_codec(rng, 0.0, activation=activation)
+    assert_equals_keras(codec, rows)
+    # With these rows an exponential overflows.
+    codec, rows = random_codec(rng, 0.0, bounded=False, activation=activation)
+    assert_equals_keras(codec, 500 * rows[:20])
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
-def test_means_of_distributions(likelihood):
+def test_means_of_likelihoods_equal_keras(likelihood):
     rng = np.random.default_rng(0)
-    codec, rows = drawn_codec(rng, 0.5, bounded=False, likelihood=likelihood)
-    assert_as_keras(codec, rows)
+    codec, rows = random_codec(rng, 0.5, bounded=False, likelihood=likelihood)
+    assert_equals_keras(codec, rows)
 
 
-def test_output_activation():
-    codec, rows = drawn_codec(
+def test_output_activation_equals_keras():
+    codec, rows = random_codec(
         np.random.default_rng(0),
         0.5,
         bounded=False,
         linear_path=False,
         output_activation="sigmoid",
     )
-    assert_as_keras(codec, rows)
+    assert_equals_keras(codec, rows)
 
 
-def test_networks_left_to_the_compiler():
+def test_only_dense_networks_with_common_activations_run_in_numpy():
     assert dense_spec(4, 2, (3,)).has_numpy_forward
     for activation in ("gelu", np.tanh):
         assert not dense_spec(4, 2, (3,), activation).has_numpy_forward

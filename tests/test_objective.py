@@ -12,12 +12,12 @@ from skae._objective._corruption import CorruptionNumbers
 
 
 @pytest.mark.parametrize("level", [0.0, 0.2, 0.6])
-def test_corruptions_do_what_they_say(level):
+def test_corruptions_have_the_given_level(level):
     rng = np.random.default_rng(0)
     rows = rng.normal(scale=0.1, size=(2000, 50)).astype("f4")
     numbers = CorruptionNumbers(level, np.full(50, 0.5, "f4"), 1.0, -1.0, 1.0)
 
-    def damage(kind, noise):
+    def corrupted(kind, noise):
         def draw(kind, shape):
             assert shape == rows.shape
             return noise.astype("f4")
@@ -25,12 +25,12 @@ def test_corruptions_do_what_they_say(level):
         return np.asarray(Corruption(kind).shown(rows, draw, numbers))
 
     normal, uniform = rng.normal(size=rows.shape), rng.uniform(size=rows.shape)
-    noisy = damage("gaussian", normal) - rows
+    noisy = corrupted("gaussian", normal) - rows
     assert noisy.std() == pytest.approx(level, rel=0.02)
-    masked = damage("masking", uniform)
+    masked = corrupted("masking", uniform)
     assert (masked == 0.5).mean() == pytest.approx(level, abs=0.01)
     assert ((masked == rows) | (masked == 0.5)).all()
-    salted = damage("salt_and_pepper", uniform)
+    salted = corrupted("salt_and_pepper", uniform)
     assert (salted == 1).mean() == pytest.approx(level / 2, abs=0.01)
     assert (salted == -1).mean() == pytest.approx(level / 2, abs=0.01)
     assert ((salted == rows) | (np.abs(salted) == 1)).all()
@@ -55,13 +55,13 @@ def test_denoising_restores_better_than_plain_training(digits):
 
 
 @pytest.mark.parametrize("kind", ["masking", "salt_and_pepper"])
-def test_other_corruptions_train(kind, digits):
+def test_training_with_other_corruptions_lowers_the_loss(kind, digits):
     fitted = small_network(corruption=kind, n_components=8).fit(digits)
     assert fitted.validation_loss_curve_[-1] < fitted.validation_loss_curve_[0]
     assert np.isfinite(fitted.transform(digits)).all()
 
 
-def test_alpha_pulls_towards_pca(digits):
+def test_a_larger_alpha_is_closer_to_pca(digits):
     pca = PCA(3).fit(digits).explained_variance_ratio_.sum()
     scores = [
         small_network(alpha=alpha, max_iter=30).fit(digits).score(digits)
@@ -73,7 +73,7 @@ def test_alpha_pulls_towards_pca(digits):
 
 
 def test_sparsity_makes_codes_sparse_and_keeps_them_sorted(digits):
-    def spread(**parameters):
+    def mean_relative_l1_norm(**parameters):
         fitted = small_network(n_components=16, max_iter=60, **parameters).fit(digits)
         codes = fitted.transform(digits)
         variances = codes.var(axis=0)
@@ -83,10 +83,10 @@ def test_sparsity_makes_codes_sparse_and_keeps_them_sorted(digits):
             np.abs(codes).sum(axis=1) / np.linalg.norm(codes, axis=1) / np.sqrt(16)
         )
 
-    assert spread(sparsity=1.0) < 0.8 * spread()
+    assert mean_relative_l1_norm(sparsity=1.0) < 0.8 * mean_relative_l1_norm()
 
 
-def test_dropout_acts_in_training_only(digits):
+def test_dropout_affects_training_only(digits):
     fitted = small_network(dropout=0.5).fit(digits)
     np.testing.assert_array_equal(fitted.transform(digits), fitted.transform(digits))
     assert (
@@ -96,12 +96,12 @@ def test_dropout_acts_in_training_only(digits):
 
 
 @pytest.mark.parametrize("loss", ["mae", "huber", "log_cosh", "MeanSquaredError"])
-def test_any_keras_loss(loss, digits):
+def test_training_lowers_any_keras_loss(loss, digits):
     fitted = small_network(loss=loss).fit(digits)
     assert fitted.validation_loss_curve_[-1] < fitted.validation_loss_curve_[0]
 
 
-def test_loss_instances_functions_and_configurations(digits):
+def test_a_loss_may_be_an_instance_a_function_or_a_configuration(digits):
     import keras
 
     by_name = small_network(loss="huber").fit(digits).transform(digits)
@@ -116,7 +116,7 @@ def test_loss_instances_functions_and_configurations(digits):
     assert not np.allclose(other.transform(digits), by_name, atol=1e-2)
 
 
-def test_equal_loss_instances_share_a_program():
+def test_equal_loss_instances_compare_equal():
     import keras
 
     one, two, other = (
@@ -128,7 +128,7 @@ def test_equal_loss_instances_share_a_program():
     assert one != other
 
 
-def test_absolute_error_does_better_at_absolute_error(digits):
+def test_training_by_absolute_error_gives_a_lower_absolute_error(digits):
     fits = [
         small_network(loss=loss, max_iter=40).fit(digits) for loss in ("mae", "mse")
     ]
@@ -147,7 +147,7 @@ def test_contraction_estimates_the_squared_norm_of_the_jacobian():
     assert found.mean() == pytest.approx(np.square(jacobian).sum() / 6, rel=0.01)
 
 
-def test_contraction_makes_reconstructions_move_less(digits):
+def test_contraction_makes_reconstructions_less_sensitive(digits):
     rng = np.random.default_rng(0)
     nudged = digits + 0.5 * rng.normal(size=digits.shape)
 

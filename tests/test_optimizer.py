@@ -1,4 +1,4 @@
-"""Keras' optimizers as pure functions, on matrices and on vectors of them."""
+"""Keras optimizers as pure functions, with weights packed into vectors or not."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def variables():
 
 
 @pytest.mark.parametrize("identifier", ELEMENTWISE + OTHERS)
-def test_what_is_packed_comes_back(identifier, variables):
+def test_unpacking_returns_the_packed_weights(identifier, variables):
     spec, _ = OptimizerSpec.of(identifier)
     optimizer = PackedOptimizer(
         spec, variables, [True, False, True, False], may_pack=True
@@ -46,8 +46,8 @@ def test_packing_does_not_change_training(identifier, digits, monkeypatch):
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
 
 
-def test_the_penalty_is_that_of_squared_weights(variables):
-    # Gradient descent from w at rate 1 on alpha / 2 * w^2 ends at (1 - alpha) w.
+def test_the_penalty_is_half_of_alpha_times_the_squared_weights(variables):
+    # A gradient step at rate 1 on alpha / 2 * w^2 gives (1 - alpha) w.
     spec, _ = OptimizerSpec.of("sgd")
     for may_pack in (True, False):
         optimizer = PackedOptimizer(

@@ -1,4 +1,4 @@
-"""The linear autoencoder is PCA, and nothing is ever worse than PCA."""
+"""The linear autoencoder is PCA, and no fit is worse than PCA."""
 
 import numpy as np
 import pytest
@@ -56,8 +56,9 @@ def test_linear_autoencoder_is_pca(name, whiten):
 
 
 @pytest.mark.parametrize("skip_connections", ["linear", "dense"])
-def test_linear_keras_network_starts_at_pca(skip_connections):
-    # What the network loses at a rate at which nothing moves.
+def test_the_initial_loss_of_a_network_is_that_of_pca(skip_connections):
+    # At this learning rate the weights do not change. So the loss is that of the
+    # initial weights.
     fitted = AutoencoderTransformer(
         4,
         skip_connections=skip_connections,
@@ -122,7 +123,7 @@ def test_pca_is_kept_with_too_few_rows():
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
-def test_float_n_components_is_pca_count(share):
+def test_a_float_n_components_gives_as_many_components_as_pca(share):
     X = datasets.load_digits().data
     pca = PCA(share, svd_solver="full").fit(X)
     fitted = AutoencoderTransformer(
@@ -138,7 +139,7 @@ def test_none_keeps_all_components():
 
 
 @pytest.mark.parametrize("data", ["digits", "standardised"])
-def test_units_do_not_matter(data):
+def test_scores_do_not_depend_on_the_units_of_the_data(data):
     X = datasets.load_digits().data if data == "digits" else SCALED
     pixels = 255 * (X - X.min()) / (X.max() - X.min())
     scores = [

@@ -1,4 +1,4 @@
-"""Fitted estimators on disk: small, portable, and the same bits when loaded."""
+"""Pickled estimators are small and give identical results after loading."""
 
 import pickle
 import subprocess
@@ -15,7 +15,7 @@ import joblib, numpy as np
 estimator = joblib.load({path!r})
 assert "keras" not in sys.modules and "jax" not in sys.modules
 np.save({out!r}, estimator.transform(np.load({data!r})))
-# A dense network is computed by NumPy alone.
+# NumPy alone computes a dense network.
 assert "keras" not in sys.modules and "jax" not in sys.modules
 """
 
@@ -26,7 +26,9 @@ def weight_bytes(fitted):
 
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (32,)], ids=["pca", "network"])
 @pytest.mark.parametrize("save", [pickle.dumps, joblib.dump])
-def test_size_is_that_of_the_weights(save, hidden_layer_sizes, digits, tmp_path):
+def test_a_pickle_is_about_as_large_as_the_weights(
+    save, hidden_layer_sizes, digits, tmp_path
+):
     def size(estimator):
         if save is pickle.dumps:
             return len(pickle.dumps(estimator))
@@ -47,7 +49,7 @@ def test_size_is_that_of_the_weights(save, hidden_layer_sizes, digits, tmp_path)
 
 
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (32,)], ids=["pca", "network"])
-def test_a_fresh_process_gives_identical_codes(hidden_layer_sizes, digits, tmp_path):
+def test_a_new_process_gives_identical_codes(hidden_layer_sizes, digits, tmp_path):
     fitted = small_network(hidden_layer_sizes=hidden_layer_sizes).fit(digits)
     paths = {
         "path": str(tmp_path / "estimator.joblib"),
@@ -60,7 +62,7 @@ def test_a_fresh_process_gives_identical_codes(hidden_layer_sizes, digits, tmp_p
     np.testing.assert_array_equal(np.load(paths["out"]), fitted.transform(digits))
 
 
-def test_pickled_estimators_go_on(digits):
+def test_warm_start_continues_after_unpickling(digits):
     fitted = small_network(warm_start=True).fit(digits)
     loaded = pickle.loads(pickle.dumps(fitted))
     assert vars(loaded).keys() == vars(fitted).keys()
@@ -69,7 +71,7 @@ def test_pickled_estimators_go_on(digits):
     )
 
 
-def test_state_holds_plain_arrays_only(network):
+def test_a_pickle_contains_only_objects_of_skae_and_numpy(network):
     modules = set()
 
     class Recorder(pickle.Unpickler):

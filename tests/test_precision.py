@@ -1,4 +1,4 @@
-"""Losses that decide are computed in full float32 precision on every device."""
+"""Held-out losses are computed in full float32 precision on every device."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from skae._engines.jax._precision import in_full_precision
 
 
 @pytest.mark.parametrize("setting", [None, "bfloat16", "tensorfloat32"])
-def test_products_are_of_whole_numbers_whatever_jax_is_set_to(setting):
+def test_matrix_products_have_full_precision_with_any_setting_of_jax(setting):
     def product(left, right):
         return left @ right
 

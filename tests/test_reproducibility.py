@@ -1,4 +1,4 @@
-"""The same seed gives the same bits, everywhere and every time."""
+"""The same seed gives identical results, also in another process."""
 
 import hashlib
 import subprocess
@@ -23,7 +23,7 @@ def fit_codes(X, **parameters):
     return fitted.fit(X).transform(X)
 
 
-def test_same_seed_same_bits(digits):
+def test_the_same_seed_gives_identical_codes_in_two_processes(digits):
     codes = fit_codes(digits)
     np.testing.assert_array_equal(fit_codes(digits), codes)
     result = subprocess.run(
@@ -35,7 +35,7 @@ def test_same_seed_same_bits(digits):
     assert result.stdout.strip() == hashlib.sha256(codes.tobytes()).hexdigest()
 
 
-def test_random_state_instances_are_consumed(digits):
+def test_a_random_state_instance_advances_with_each_fit(digits):
     first = fit_codes(digits, random_state=np.random.RandomState(0))
     np.testing.assert_array_equal(first, fit_codes(digits, random_state=0))
     rng = np.random.RandomState(0)
@@ -43,7 +43,7 @@ def test_random_state_instances_are_consumed(digits):
     assert not np.array_equal(*(fit.transform(digits) for fit in fits))
 
 
-def test_seeds_differ_but_find_correlated_components(digits):
+def test_different_seeds_give_different_but_correlated_codes(digits):
     one, other = (
         small_network(random_state=seed, max_iter=40).fit(digits).transform(digits)
         for seed in (0, 1)
@@ -53,6 +53,6 @@ def test_seeds_differ_but_find_correlated_components(digits):
     assert np.abs(between).max(axis=1).mean() > 0.7
 
 
-def test_no_seed_fits_differ(digits):
+def test_fits_without_a_seed_differ(digits):
     fits = [small_network(random_state=None).fit(digits) for _ in range(2)]
     assert not np.array_equal(*(fit.transform(digits) for fit in fits))

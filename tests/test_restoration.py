@@ -1,4 +1,4 @@
-"""Training on damaged rows: kinds of damage, functions of one's own, and pairs."""
+"""Training on damaged rows: corruptions, custom functions and pairs of rows."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ from skae._objective import Corruption
 from skae._objective._corruption import CorruptionNumbers
 
 
-def blurred(X):
+def blur(X):
     images = X.reshape(-1, 8, 8)
     return (
         (images + np.roll(images, 1, axis=2) + np.roll(images, 1, axis=1)) / 3
     ).reshape(X.shape)
 
 
-def error(found, wanted):
+def mean_squared_error(found, wanted):
     return np.square(found - wanted).mean()
 
 
@@ -38,11 +38,11 @@ def test_blocks_cover_their_share_of_the_image(level):
     height, width = round(np.sqrt(level) * 10), round(np.sqrt(level) * 8)
     np.testing.assert_array_equal(hit[..., 0].sum(axis=(1, 2)), height * width)
     np.testing.assert_array_equal(hit.any(axis=(2, 3)).sum(axis=1), height)
-    if level:  # every place is hit sometimes
+    if level:  # every pixel is covered in some row
         assert hit.any(axis=0).all()
 
 
-def test_a_function_of_ones_own_sees_the_data_in_their_units(digits):
+def test_a_custom_corruption_gets_the_rows_in_their_own_units(digits):
     seen = []
 
     def halved(rows, noise):
@@ -54,27 +54,28 @@ def test_a_function_of_ones_own_sees_the_data_in_their_units(digits):
     X = digits * 1000 + 7
     masking = small_network(corruption="masking", corruption_level=0.5, max_iter=4)
     own = clone(masking).set_params(corruption=halved)
-    # On data whose zero is theirs, it does what masking by half does.
+    # Both functions set half of the values to zero, in the units of X.
     np.testing.assert_allclose(
         own.fit(X).loss_curve_, masking.fit(X).loss_curve_, rtol=1e-4
     )
     assert all(rows == noise for rows, noise in seen)
 
 
-def test_pairs_teach_to_restore(digits):
+def test_training_on_pairs_restores_rows_better_than_plain_training_and_pca(digits):
     train, test = digits[:1400], digits[1400:]
     plain = small_network(n_components=16, max_iter=40)
-    paired = clone(plain).fit(blurred(train), X_clean=train)
+    paired = clone(plain).fit(blur(train), X_clean=train)
     plain.fit(train)
     pca = PCA(16).fit(train)
-    of_pca = pca.inverse_transform(pca.transform(blurred(test)))
-    restored = error(paired.reconstruct(blurred(test)), test)
-    assert restored < 0.7 * error(plain.reconstruct(blurred(test)), test)
-    assert restored < 0.7 * error(of_pca, test)
+    of_pca = pca.inverse_transform(pca.transform(blur(test)))
+    restored = mean_squared_error(paired.reconstruct(blur(test)), test)
+    assert restored < 0.7 * mean_squared_error(plain.reconstruct(blur(test)), test)
+    assert restored < 0.7 * mean_squared_error(of_pca, test)
 
 
-def test_pairs_of_equal_rows_are_plain_training(digits):
-    # From a random start: what PCA leaves is no measure of what there is to restore.
+def test_training_on_pairs_of_equal_rows_is_plain_training(digits):
+    # Training starts at random weights. From PCA the two fits would differ, because the
+    # weights are not rescaled if there is X_clean.
     plain = small_network(max_iter=3, n_components=4, skip_connections=None)
     paired = clone(plain).fit(digits, X_clean=digits)
     np.testing.assert_allclose(
@@ -82,11 +83,11 @@ def test_pairs_of_equal_rows_are_plain_training(digits):
     )
 
 
-def test_pairs_in_a_pipeline(digits):
+def test_pairs_are_accepted_in_a_pipeline(digits):
     X = digits[:300]
     pipeline = make_pipeline(MaxAbsScaler(), small_network(max_iter=2))
     step = pipeline.steps[-1][0]
-    pipeline.fit(blurred(X), **{f"{step}__X_clean": X / 16})
+    pipeline.fit(blur(X), **{f"{step}__X_clean": X / 16})
     assert pipeline.transform(X).shape == (300, 3)
 
 
@@ -100,7 +101,9 @@ def test_images_with_holes_are_filled_in(digits):
     )
     inpainting = clone(plain).set_params(corruption="blocks", corruption_level=0.25)
     errors = [
-        error(one.fit(digits[train]).reconstruct(holes[test]), digits[test])
+        mean_squared_error(
+            one.fit(digits[train]).reconstruct(holes[test]), digits[test]
+        )
         for one in (plain, inpainting)
     ]
     assert errors[1] < 0.6 * errors[0]
@@ -118,7 +121,7 @@ def test_images_with_holes_are_filled_in(digits):
         (np.ones(30), "Expected 2D array, got 1D array instead"),
     ],
 )
-def test_wrong_pairs_are_refused(X_clean, message, digits):
+def test_invalid_pairs_raise(X_clean, message, digits):
     with pytest.raises(ValueError, match=message):
         small_network().fit(digits[:30], X_clean=X_clean)
 

@@ -1,4 +1,4 @@
-"""Centring and the one global scale."""
+"""Rows are centred and divided by one global scale."""
 
 import numpy as np
 import pytest
@@ -52,10 +52,10 @@ def test_dtype_is_kept(dtype, hidden_layer_sizes, digits):
     np.testing.assert_allclose(other, codes, atol=1e-4 * np.abs(codes).max())
 
 
-def test_scores_agree(network, digits):
+def test_score_and_score_samples_agree(network, digits):
     errors = np.square(digits - network.reconstruct(digits))
     np.testing.assert_allclose(network.score_samples(digits), -errors.mean(axis=1))
     total = np.square(digits - digits.mean(axis=0)).sum()
     assert network.score(digits) == pytest.approx(1 - errors.sum() / total)
-    # One row does not vary: there is no share to speak of.
+    # One row has no variance. Its score is 0.
     assert network.score(digits[:1]) == 0.0

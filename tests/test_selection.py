@@ -1,4 +1,4 @@
-"""When a gain counts as one."""
+"""Selection: when gains over the start of training are significant."""
 
 import numpy as np
 import pytest
@@ -14,44 +14,44 @@ from skae._training import is_gain
         ([0.1] * 50, True),
         ([-0.1] * 50, False),
         ([0.1], False),
-        # A few rows that gain much do not decide for those that lose a little.
+        # A few rows gain much, but more rows lose a little.
         ([100.0] * 20 + [-0.1] * 30, False),
-        # Nor many that gain a little for those that lose as much in all.
+        # Many rows gain a little, but one row loses as much as they gain, or more.
         ([0.1] * 49 + [-4.9], False),
         ([0.1] * 49 + [-5.0], False),
-        # Nor does the one that gains most for one that loses nearly as much.
+        # The mean is a gain only because of the row that gains most.
         ([0.1] * 45 + [-0.1] * 5 + [-30.0, 31.0], False),
-        # One that gains or loses much does not hide what all others gain.
+        # One row gains or loses much. All others gain, which is significant.
         ([0.1] * 49 + [1000.0], True),
         ([0.1] * 49 + [-4.0], True),
         ([0.1] * 199 + [-8.0], True),
     ],
     ids=[
-        "none",
-        "all",
-        "loss",
-        "single",
-        "few",
-        "balanced",
-        "outweighed",
-        "carried by one",
-        "most",
-        "all but one",
-        "outlier",
+        "no gains",
+        "all gain",
+        "all lose",
+        "one row",
+        "few large gains",
+        "gains and losses are equal",
+        "losses are larger",
+        "mean depends on one row",
+        "one large gain",
+        "one large loss",
+        "one larger loss",
     ],
 )
-def test_what_is_a_gain(gains, expected):
+def test_which_gains_are_significant(gains, expected):
     assert is_gain(np.array(gains)) is expected
 
 
 @pytest.mark.parametrize("tail", [2.1, 30.0], ids=["heavy", "normal"])
-def test_noise_is_rarely_a_gain(tail):
+def test_noise_is_rarely_significant(tail):
     noise = np.random.default_rng(0).standard_t(tail, size=(2000, 60))
     assert np.mean([is_gain(gains) for gains in noise]) < 0.03
 
 
-def test_gain_under_a_dominating_feature():
-    # PCA leaves a ten-thousandth of the variance, nearly all of it a parabola.
+def test_a_network_is_kept_if_it_gains_beside_a_dominant_feature():
+    # PCA leaves a ten-thousandth of the variance. Nearly all of this is a parabola.
     rng = np.random.default_rng(0)
     angle = rng.uniform(-1, 1, size=1200)
     X = np.column_stack([rng.normal(size=1200) * 30, angle, angle**2])

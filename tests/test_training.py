@@ -1,4 +1,4 @@
-"""Training: its schedule, its split, its progress, and what users see of them."""
+"""The schedule, the split and the progress of training, and their parameters."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SCHEDULE = Schedule(
 )
 
 
-def test_rates_fall_along_half_a_cosine():
+def test_the_learning_rate_falls_along_half_a_cosine():
     schedule = Schedule(10, 0.5, True, 0.0, 1)
     rates = np.concatenate([schedule.rates(epoch, 4) for epoch in range(10)])
     np.testing.assert_allclose(rates[[0, 20]], [0.5, 0.25], rtol=1e-6)
@@ -28,7 +28,7 @@ def test_rates_fall_along_half_a_cosine():
 
 
 @pytest.mark.parametrize(("n_rows", "held_out"), [(1000, 100), (1001, 101)])
-def test_split_of_many_rows(n_rows, held_out):
+def test_one_part_of_many_rows_is_held_out(n_rows, held_out):
     split = Split.draw(np.arange(n_rows), 0.1, np.random.RandomState(0))
     assert (split.n_models, split.holds_out) == (1, True)
     assert len(split.held_out[0]) == held_out
@@ -37,7 +37,7 @@ def test_split_of_many_rows(n_rows, held_out):
 
 
 @pytest.mark.parametrize("n_rows", [10, 57, 990])
-def test_few_rows_are_held_out_in_turn(n_rows):
+def test_each_of_few_rows_is_held_out_once(n_rows):
     split = Split.draw(np.arange(n_rows), 0.1, np.random.RandomState(0))
     assert (split.n_models, split.holds_out) == (6, True)
     held_out = np.concatenate(split.held_out)
@@ -50,7 +50,7 @@ def test_few_rows_are_held_out_in_turn(n_rows):
 
 
 @pytest.mark.parametrize(("n_rows", "fraction"), [(9, 0.1), (1, 0.5)])
-def test_split_of_too_few_rows(n_rows, fraction):
+def test_no_row_is_held_out_if_there_are_too_few(n_rows, fraction):
     split = Split.draw(np.arange(n_rows), fraction, np.random.RandomState(0))
     assert (split.n_models, split.holds_out) == (1, False)
     np.testing.assert_array_equal(split.all_rows, np.arange(n_rows))
@@ -68,7 +68,7 @@ def test_progress_keeps_the_best_and_stops_without_improvement():
     assert progress.best_loss == 0.79
 
 
-def test_a_further_phase_goes_on_while_it_improves_on_itself():
+def test_a_phase_continues_while_its_own_losses_improve():
     schedule = Schedule(10, 0.1, False, tol=0.1, n_iter_no_change=2)
     progress = Progress.at("start", 1.0).in_phase(schedule)
     progress = progress.after("worse than the start", 1.2, 1.2, schedule)
@@ -83,13 +83,13 @@ def test_a_further_phase_goes_on_while_it_improves_on_itself():
 
 
 @pytest.mark.parametrize("losses", [(np.nan, 0.5), (0.5, np.inf)])
-def test_progress_ends_where_the_loss_is_not_finite(losses):
+def test_training_stops_if_a_loss_is_not_finite(losses):
     start = Progress.at("start", 1.0).in_phase(SCHEDULE)
     progress = start.after("lost", *losses, SCHEDULE)
     assert (progress.best, progress.stopped_by) == ("start", "divergence")
 
 
-def test_early_stopping_and_curves(digits):
+def test_early_stopping_and_the_lengths_of_loss_curves(digits):
     long = small_network(max_iter=500, n_iter_no_change=2, tol=0.05).fit(digits)
     assert 2 < long.n_iter_ < 500
     assert len(long.loss_curve_) == len(long.validation_loss_curve_) == long.n_iter_
@@ -100,12 +100,12 @@ def test_early_stopping_and_curves(digits):
     assert everything.best_loss_ == min(everything.loss_curve_)
 
 
-def test_loss_curve_is_the_share_left_unexplained(digits):
+def test_the_loss_is_the_unexplained_share_of_the_variance(digits):
     fitted = small_network(early_stopping=False, max_iter=60).fit(digits)
     assert fitted.loss_curve_[-1] == pytest.approx(1 - fitted.score(digits), rel=0.05)
 
 
-def test_verbose(digits, capsys):
+def test_verbose_prints_each_iteration_and_the_kept_model(digits, capsys):
     small_network(max_iter=2, verbose=True).fit(digits)
     lines = capsys.readouterr().out.splitlines()
     starts = [line.split(",")[0] for line in lines[:-1]]
@@ -116,7 +116,7 @@ def test_verbose(digits, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_warm_start_goes_on(digits):
+def test_warm_start_continues_training(digits):
     parameters = dict(max_iter=8, n_components=2)
     cold = small_network(**parameters).fit(digits)
     warm = small_network(**parameters, warm_start=True).fit(digits)
@@ -125,7 +125,7 @@ def test_warm_start_goes_on(digits):
     warm.fit(digits)
     assert warm.loss_curve_[0] < cold.loss_curve_[-1] * 1.05
     assert warm.score(digits) > first
-    # Another network cannot go on from these weights.
+    # These weights do not fit another network. So it starts anew.
     warm.set_params(hidden_layer_sizes=(16,)).fit(digits)
     fresh = small_network(**parameters, hidden_layer_sizes=(16,)).fit(digits)
     np.testing.assert_array_equal(warm.transform(digits), fresh.transform(digits))
@@ -135,13 +135,13 @@ def test_warm_start_goes_on(digits):
     "optimizer",
     ["sgd", "rmsprop", "adamw", "nadam", "lion", "adafactor", "muon", "Adamax"],
 )
-def test_any_keras_optimizer(optimizer, digits):
+def test_any_keras_optimizer_lowers_the_loss(optimizer, digits):
     import keras
 
     try:
         keras.optimizers.get(optimizer)
     except ValueError:
-        pytest.skip(f"{optimizer} came after Keras {keras.__version__}")
+        pytest.skip(f"Keras {keras.__version__} does not have {optimizer}")
     fitted = small_network(optimizer=optimizer).fit(digits)
     assert min(fitted.loss_curve_) < fitted.loss_curve_[0]
 
@@ -162,12 +162,12 @@ def test_optimizer_instances_keep_their_rate_and_state(digits):
     still = small_network(optimizer=keras.optimizers.Adam(1e-12), max_iter=3)
     curve = still.fit(digits).loss_curve_
     np.testing.assert_allclose(curve, curve[0], rtol=1e-3)
-    # A rate given beside the instance counts.
+    # The parameter learning_rate overrides the rate of the instance.
     moved = still.set_params(learning_rate=5e-3).fit(digits).loss_curve_
     assert moved[-1] < 0.95 * moved[0]
 
 
-def test_optimizer_with_a_schedule(digits):
+def test_the_schedule_of_an_optimizer_is_used(digits):
     import keras
 
     frozen = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.0, 0.0])

@@ -1,4 +1,4 @@
-"""Bad input is refused in scikit-learn's words, before any training."""
+"""Invalid input raises scikit-learn's error messages before any training."""
 
 import warnings
 
@@ -9,7 +9,7 @@ from conftest import small_network
 from skae import AutoencoderTransformer
 
 
-def never(*args, **kwargs):
+def fail_if_training_starts(*args, **kwargs):
     raise AssertionError("training was reached")
 
 
@@ -17,7 +17,7 @@ def never(*args, **kwargs):
 def no_training(monkeypatch):
     import skae._base
 
-    monkeypatch.setattr(skae._base, "train", never)
+    monkeypatch.setattr(skae._base, "train", fail_if_training_starts)
 
 
 def normal(*shape):
@@ -46,7 +46,7 @@ def with_value(value, dtype=np.float64):
         (normal(30, 4) + 1j, "Complex data not supported"),
     ],
 )
-def test_bad_rows(X, message, network):
+def test_invalid_rows_raise(X, message, network):
     with pytest.raises(ValueError, match=message):
         AutoencoderTransformer().fit(X)
     for method in (network.transform, network.score, network.reconstruct):
@@ -56,7 +56,7 @@ def test_bad_rows(X, message, network):
         network.inverse_transform(X)
 
 
-def test_wrong_widths(network):
+def test_a_wrong_number_of_columns_raises(network):
     with pytest.raises(
         ValueError, match="X has 4 features, but AutoencoderTransformer"
     ):
@@ -69,7 +69,7 @@ def test_wrong_widths(network):
     "method",
     ["transform", "inverse_transform", "reconstruct", "score", "score_samples"],
 )
-def test_not_fitted(method):
+def test_an_unfitted_estimator_raises(method):
     with pytest.raises(ValueError, match="is not fitted yet"):
         getattr(AutoencoderTransformer(), method)(normal(3, 4))
     with pytest.raises(ValueError, match="is not fitted yet"):
@@ -105,14 +105,14 @@ def test_not_fitted(method):
         "verbose": ["loud", -1],
     }.items(),
 )
-def test_bad_parameters(name, values):
+def test_invalid_parameters_raise(name, values):
     for value in values:
         with pytest.raises(ValueError, match=name) as error:
             AutoencoderTransformer(**{name: value}).fit(normal(30, 4))
         assert repr(value) in str(error.value) or name == "random_state"
 
 
-def test_parameters_that_do_not_go_together():
+def test_invalid_combinations_of_parameters_raise():
     X = normal(30, 4)
     with pytest.raises(ValueError, match=r"n_components=5 must be between 1 and min"):
         AutoencoderTransformer(5).fit(X)
@@ -122,10 +122,12 @@ def test_parameters_that_do_not_go_together():
         with pytest.raises(ValueError, match="corruption_level=1.5 must be at most 1"):
             AutoencoderTransformer(corruption=corruption, corruption_level=1.5).fit(X)
     with pytest.raises(ValueError, match="skip_connections='dense' connects to"):
-        AutoencoderTransformer(skip_connections="dense", encoder=build(3)).fit(X)
+        AutoencoderTransformer(
+            skip_connections="dense", encoder=encoder_of_width(3)
+        ).fit(X)
 
 
-def build(width, n_inputs=None):
+def encoder_of_width(width, n_inputs=None):
     def encoder(n_features, n_components):
         import keras
 
@@ -137,18 +139,18 @@ def build(width, n_inputs=None):
 
 
 @pytest.mark.parametrize("skip_connections", ["linear", None])
-def test_custom_networks_of_the_wrong_shape(skip_connections):
+def test_custom_networks_of_the_wrong_shape_raise(skip_connections):
     def fit(**networks):
         AutoencoderTransformer(2, skip_connections=skip_connections, **networks).fit(
             normal(30, 4)
         )
 
     with pytest.raises(ValueError, match=r"'encoder' .* output shape \(None, 2\). Got"):
-        fit(encoder=build(3))
+        fit(encoder=encoder_of_width(3))
     with pytest.raises(ValueError, match=r"'encoder' .* input shape \(None, 4\). Got"):
-        fit(encoder=build(2, n_inputs=7))
+        fit(encoder=encoder_of_width(2, n_inputs=7))
     with pytest.raises(ValueError, match=r"'decoder' .* output shape \(None, 4\). Got"):
-        fit(decoder=build(3, n_inputs=2))
+        fit(decoder=encoder_of_width(3, n_inputs=2))
     with pytest.raises(TypeError, match="'encoder' callable must return a keras.Model"):
         fit(encoder=lambda n_features, n_components: "model")
 
@@ -158,7 +160,7 @@ def test_valid_parameters_reach_training():
         AutoencoderTransformer().fit(normal(30, 4))
 
 
-def test_warnings_are_not_raised_by_messages():
+def test_an_error_message_causes_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match="must be the name"):

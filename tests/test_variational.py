@@ -1,4 +1,4 @@
-"""The variational autoencoder: probabilistic PCA, its bound, and what it generates."""
+"""The variational autoencoder: probabilistic PCA, the bound, and samples."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_without_hidden_layers_it_is_probabilistic_pca(n_components, unit, halve
     train, test = (unit * rows + 3 * unit for rows in halves)
     linear = small(n_components=n_components, hidden_layer_sizes=()).fit(train)
     pca = PCA(n_components).fit(train)
-    # The bound is exact there: scikit-learn's log-likelihood of every row.
+    # Without hidden layers the bound is exact. PCA has the same log-likelihood of rows.
     np.testing.assert_allclose(
         linear.score_samples(test), pca.score_samples(test), rtol=2e-4, atol=0.02
     )
@@ -55,12 +55,12 @@ def test_never_worse_than_probabilistic_pca_on_noise(n_samples):
     assert small(n_components=2).fit(train).score(test) >= likely - 0.05
 
 
-def test_the_bound_is_below_the_likelihood():
-    # Points near a curve, whose density is a mean over a fine grid of places on it.
+def test_the_bound_is_at_most_the_likelihood():
+    # The points are near a curve. Their density is a sum over a fine grid on the curve.
     rng = np.random.default_rng(0)
 
-    def curve(place):
-        return np.column_stack([place, np.sin(2 * place), place**2 / 2])
+    def curve(position):
+        return np.column_stack([position, np.sin(2 * position), position**2 / 2])
 
     train, test = (
         curve(rng.normal(size=n)) + 0.2 * rng.normal(size=(n, 3)) for n in (3000, 1000)
@@ -74,7 +74,7 @@ def test_the_bound_is_below_the_likelihood():
     assert model.score(test) > PCA(1).fit(train).score(test) + 0.3
 
 
-def test_divergence_of_normal_posteriors():
+def test_the_divergence_of_normal_posteriors_equals_its_integral():
     from skae._objective import divergences, draw_codes
 
     mean, deviation = np.array([[0.3, -1.0]]), np.array([[0.5, 2.0]])
@@ -92,7 +92,7 @@ def test_divergence_of_normal_posteriors():
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
-def test_likelihoods_are_those_of_scipy(likelihood):
+def test_likelihoods_equal_those_of_scipy(likelihood):
     from skae._objective import negative_log_likelihood
 
     rng = np.random.default_rng(0)
@@ -107,7 +107,7 @@ def test_likelihoods_are_those_of_scipy(likelihood):
     np.testing.assert_allclose(-found, expected.mean(axis=1), rtol=1e-5)
 
 
-def test_beta_trades_what_codes_say_for_what_rows_cost(halves):
+def test_a_larger_beta_lowers_the_divergence_and_raises_the_error(halves):
     train, _ = halves
     models = [small(n_components=8, beta=beta).fit(train) for beta in (0.1, 1, 5, 2000)]
     rates = [model.divergence_.sum() for model in models]
@@ -116,27 +116,27 @@ def test_beta_trades_what_codes_say_for_what_rows_cost(halves):
     ]
     assert rates[0] > rates[1] > rates[2] > rates[3]
     assert distortions[0] < distortions[1] < distortions[2] < distortions[3]
-    # Where saying anything costs too much, all components collapse, and it is told.
+    # If beta is very large, all components collapse and none is active.
     assert [model.n_active_components_ for model in models] == [8, 8, 8, 0]
     assert rates[3] < 0.1
 
 
-def test_components_that_data_do_not_need_are_not_active():
+def test_components_that_the_data_do_not_need_are_not_active():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 2)) @ rng.normal(size=(2, 8))
     X += 0.1 * rng.normal(size=X.shape)
-    # At twice the price: chance correlations in the noise are worth their price of 1.
+    # With beta=1, chance correlations in the noise would keep components active.
     model = small(n_components=5, beta=2, max_iter=60).fit(X)
     assert model.n_active_components_ == 2
     assert (model.divergence_[:2] > 1).all()
     assert (model.divergence_[2:] < 0.05).all()
 
 
-def test_bernoulli(halves):
+def test_bernoulli_is_better_than_independent_pixels(halves):
     train, test = (rows > 7 for rows in halves)
     train, test = train.astype(float), test.astype(float)
     model = small(likelihood="bernoulli", n_components=8, max_iter=60).fit(train)
-    # Each pixel by itself, without a code.
+    # The baseline is a model of independent pixels, without codes.
     p = (train.sum(axis=0) + 1) / (len(train) + 2)
     independent = stats.bernoulli.logpmf(test.astype(int), p).sum(axis=1).mean()
     assert model.score(test) > independent + 5
@@ -146,14 +146,14 @@ def test_bernoulli(halves):
 
 
 @pytest.mark.parametrize("values", [-0.1, 1.1, 255])
-def test_bernoulli_refuses_what_is_no_probability(values):
+def test_bernoulli_needs_values_from_0_to_1(values):
     X = np.full((30, 4), 0.5)
     X[3, 2] = values
     with pytest.raises(ValueError, match="needs values from 0 to 1"):
         small(likelihood="bernoulli").fit(X)
 
 
-def test_samples_look_like_the_data(fitted, halves):
+def test_samples_have_about_the_mean_and_covariance_of_the_data(fitted, halves):
     train, _ = halves
     rows = fitted.sample(4000, random_state=0)
     np.testing.assert_array_equal(rows, fitted.sample(4000, random_state=0))
@@ -191,7 +191,7 @@ def test_scores_of_rows_do_not_depend_on_each_other(fitted, halves):
     assert fitted.score(rows) == pytest.approx(scores.mean())
 
 
-def test_damaged_rows_beside_whole_ones(halves):
+def test_training_on_pairs_restores_damaged_rows(halves):
     train, test = halves
     rng = np.random.default_rng(0)
     damaged = [rows * (rng.random(rows.shape) > 0.4) for rows in halves]

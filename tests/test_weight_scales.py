@@ -1,4 +1,4 @@
-"""Scales of weights: what they do to a step, and what they are for."""
+"""Weights are rescaled so that one step changes each by a comparable amount."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ def relative_error(model, X, train):
 
 
 @pytest.mark.parametrize("n_components", [4, 8])
-def test_a_feature_that_dominates_hides_nothing(n_components):
-    # PCA leaves a ten-thousandth of the variance, or a millionth.
+def test_a_network_is_better_than_pca_beside_a_dominant_feature(n_components):
+    # 4 components leave a ten-thousandth of the variance, 8 leave a millionth.
     X = load_breast_cancer().data
     train, test = train_test_split(X, random_state=0)
     model = AutoencoderTransformer(n_components, random_state=0).fit(train)
@@ -41,7 +41,7 @@ SPEC = dense_spec(4, 2, (6, 5), "tanh")
 
 
 def first_step(identifier, scales=None, alpha=0.0):
-    """Return the weights, and how far the first batch moves them."""
+    """Return the weights and their changes in the first optimizer step."""
     objective = Objective((Reconstruction.of({"loss": "mean_squared_error"}),))
     trainer = engine(SPEC, objective, OptimizerSpec.of(identifier)[0])
     rng = np.random.default_rng(0)
@@ -66,8 +66,8 @@ def first_step(identifier, scales=None, alpha=0.0):
 
 
 def test_gradient_descent_is_scaled_by_the_squares_of_the_scales():
-    # With w = s v the gradient for v is s times that for w, and a step of v moves w by
-    # s times its length. The penalty shrinks v as it does w.
+    # For w = s v, the gradient of v is s times that of w. A step of v changes w by s
+    # times this step. The penalty shrinks v and w by the same factor.
     alpha = 0.5
     weights, steps = first_step("sgd", SCALES, alpha)
     _, plain = first_step("sgd")
@@ -84,7 +84,7 @@ def test_gradient_descent_is_scaled_by_the_squares_of_the_scales():
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-6)
 
 
-def test_the_first_step_of_adam_is_as_long_as_the_scale():
+def test_the_first_step_of_adam_is_proportional_to_the_scale():
     _, steps = first_step("adam", SCALES)
     for found, scale in zip(steps, networks(SPEC).weight_scales(SCALES), strict=True):
         expected = np.broadcast_to(RATE * scale, found.shape)
@@ -92,9 +92,9 @@ def test_the_first_step_of_adam_is_as_long_as_the_scale():
 
 
 @pytest.mark.parametrize("see_inputs", [False, True])
-def test_scaled_weights_undo_scaled_inputs_and_outputs(see_inputs):
-    # Twice the input with half the weights, and twice the output with twice the
-    # weights: the network is the same.
+def test_weight_scales_compensate_scaled_inputs_and_outputs(see_inputs):
+    # If an input is doubled and its weights are halved, the network computes the same.
+    # If the weights of an output are doubled, the output is doubled.
     models = build_networks(dense_spec(4, 2, (6, 5), see_inputs=see_inputs))
     rows, codes = np.float32([1, 2, 0.5, 8]), np.float32([4, 1])
     rng = np.random.default_rng(0)
@@ -114,8 +114,8 @@ def test_scaled_weights_undo_scaled_inputs_and_outputs(see_inputs):
         np.testing.assert_allclose(one, np.asarray(other) / 0.25, rtol=1e-5, atol=1e-5)
 
 
-def test_deviations_are_those_of_probabilistic_pca():
-    # Powers of two already, so that nothing is rounded.
+def test_deviations_equal_those_of_probabilistic_pca():
+    # The deviations are powers of two, so nothing is rounded.
     scales = WeightScales.of(np.eye(3)[:2], np.array([15.9375, 3.9375]), 0.0625)
     np.testing.assert_array_equal(scales.rows, [4, 2, 0.25])
     np.testing.assert_array_equal(scales.codes, [4, 2])
@@ -123,9 +123,10 @@ def test_deviations_are_those_of_probabilistic_pca():
 
 
 @pytest.mark.parametrize("n_components", [2, 4])
-def test_pca_is_kept_where_float32_is_too_coarse(n_components):
-    # Identifiers in the millions beside a curve: float32 knows PCA's own reconstruction
-    # worse than PCA does, and a network is soon better than that.
+def test_pca_is_kept_if_float32_is_too_coarse(n_components):
+    # The features are identifiers in the millions and a curve. PCA's error is larger in
+    # float32 than in float64. A network can be better than the first and worse than the
+    # second.
     rng = np.random.default_rng(0)
     groups = rng.integers(0, 130, 2000)
     identifiers = 1e4 * groups + rng.uniform(0, 30, 2000)
