@@ -166,7 +166,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             with EpochListener(self, X, y):
                 model = FittedModel.pca(axes, own, self.whiten, data.dtype)
             result = TrainingResult.closed_form(axes.unexplained)
-            self._store(model, data, own.mean, result)
+            self._store(model, data, own.mean, data.shape[0], result)
             self.n_samples_ = data.shape[0]
             return self
         axes = axes if spec.linear_path else None
@@ -186,7 +186,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
 
         def attributes(weights):
             model = self._network_model(codec(weights), data, within)
-            return self._attributes(model, data, own.mean)
+            return self._attributes(model, data, own.mean, data.shape[0])
 
         n_epochs = sum(phase.schedule.max_iter for phase in steps)
         with EpochListener(self, X, y, attributes, n_epochs) as listener:
@@ -204,7 +204,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             model = self._network_model(codec(baseline), data, None)
         if self.verbose:
             print(comparison)
-        self._store(model, data, own.mean, result)
+        self._store(model, data, own.mean, data.shape[0], result)
         self.n_samples_ = data.shape[0]
         return self
 
@@ -250,9 +250,11 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             return codec.weights
         return None
 
-    def _attributes(self, model: FittedModel, data, mean: np.ndarray) -> dict[str, Any]:
+    def _attributes(
+        self, model: FittedModel, data, mean: np.ndarray, n_samples: int
+    ) -> dict[str, Any]:
         """Return the fitted attributes that follow from a model, by name."""
-        dtype, n_samples = data.dtype, data.shape[0]
+        dtype = data.dtype
         singular_values = np.sqrt(model.explained_variance * max(n_samples - 1, 0))
         return {
             "_codec": model.codec,
@@ -273,13 +275,18 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         return clone(self.density).fit(model.codec.encode(data))
 
     def _store(
-        self, model: FittedModel, data, mean: np.ndarray, result: TrainingResult
+        self,
+        model: FittedModel,
+        data,
+        mean: np.ndarray,
+        n_samples: int,
+        result: TrainingResult,
     ) -> None:
         """Store a model and how it was found. Earlier fits leave nothing behind."""
         self._forget_keras_models()
         for name in ("n_samples_", "n_samples_seen_", "_incremental"):
             self.__dict__.pop(name, None)
-        self.__dict__.update(self._attributes(model, data, mean))
+        self.__dict__.update(self._attributes(model, data, mean, n_samples))
         self.n_iter_ = len(result.loss_curve)
         self.loss_curve_ = result.loss_curve
         self.validation_loss_curve_ = result.validation_loss_curve
