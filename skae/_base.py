@@ -165,10 +165,10 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         if axes is not None and config.is_pca:
             with EpochListener(self, X, y):
                 model = FittedModel.pca(axes, own, self.whiten, data.dtype)
+            if self.verbose:
+                print("Kept the linear model: it is the optimum")
             result = TrainingResult.closed_form(axes.unexplained)
-            self._store(model, data, own.mean, data.shape[0], result)
-            self.n_samples_ = data.shape[0]
-            return self
+            return self._store(model, data, own.mean, result)
         axes = axes if spec.linear_path else None
         scaling = Scaling.none(data.shape[1]) if spec.keeps_units else own
 
@@ -203,10 +203,9 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         else:
             model = self._network_model(codec(baseline), data, None)
         if self.verbose:
-            print(comparison)
-        self._store(model, data, own.mean, data.shape[0], result)
-        self.n_samples_ = data.shape[0]
-        return self
+            kept = "network" if model.kind == "network" else "linear model"
+            print(f"Kept the {kept}: {comparison}")
+        return self._store(model, data, own.mean, result)
 
     def _check_domain(self, rows, name: str) -> None:
         """Raise ``ValueError`` where rows cannot be those of the model."""
@@ -279,13 +278,15 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         model: FittedModel,
         data,
         mean: np.ndarray,
-        n_samples: int,
         result: TrainingResult,
-    ) -> None:
+        n_samples_seen: int | None = None,
+    ):
         """Store a model and how it was found. Earlier fits leave nothing behind."""
         self._forget_keras_models()
         for name in ("n_samples_", "n_samples_seen_", "_incremental"):
             self.__dict__.pop(name, None)
+        n_samples = n_samples_seen or data.shape[0]
+        setattr(self, "n_samples_seen_" if n_samples_seen else "n_samples_", n_samples)
         self.__dict__.update(self._attributes(model, data, mean, n_samples))
         self.n_iter_ = len(result.loss_curve)
         self.loss_curve_ = result.loss_curve
@@ -293,6 +294,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         self.best_loss_ = result.best_loss
         if result.stopped_by == "divergence":
             self._warn_of_divergence()
+        return self
 
     def _warn_of_divergence(self) -> None:
         warnings.warn(
@@ -300,5 +302,5 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             f"{self.n_iter_}; the best weights before that are kept. Try a smaller "
             "learning_rate.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )

@@ -221,9 +221,8 @@ class IncrementalMixin:
         else:
             own = Scaling(after.mean, after.scaling.scale)
             model = FittedModel.pca(after.axes, own, self.whiten, data.dtype)
-        n_seen = after.n_samples_seen
-        self._store(model, data, after.mean, n_seen, after.result)
-        self._incremental, self.n_samples_seen_ = after, n_seen
+        self._store(model, data, after.mean, after.result, after.n_samples_seen)
+        self._incremental = after
         return self
 
     def _check_unchanged(self: Any, spec: NetworkSpec) -> None:
