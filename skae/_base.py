@@ -165,10 +165,10 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         if axes is not None and config.is_pca:
             with EpochListener(self, X, y):
                 model = FittedModel.pca(axes, own, self.whiten, data.dtype)
+            if self.verbose:
+                print("Kept the linear model: it is the optimum")
             result = TrainingResult.closed_form(axes.unexplained)
-            self._store(model, data, own.mean, result)
-            self.n_samples_ = data.shape[0]
-            return self
+            return self._store(model, data, own.mean, result)
         axes = axes if spec.linear_path else None
         scaling = Scaling.none(data.shape[1]) if spec.keeps_units else own
 
@@ -186,7 +186,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
 
         def attributes(weights):
             model = self._network_model(codec(weights), data, within)
-            return self._attributes(model, data, own.mean)
+            return self._attributes(model, data, own.mean, data.shape[0])
 
         n_epochs = sum(phase.schedule.max_iter for phase in steps)
         with EpochListener(self, X, y, attributes, n_epochs) as listener:
@@ -203,10 +203,9 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         else:
             model = self._network_model(codec(baseline), data, None)
         if self.verbose:
-            print(comparison)
-        self._store(model, data, own.mean, result)
-        self.n_samples_ = data.shape[0]
-        return self
+            kept = "network" if model.kind == "network" else "linear model"
+            print(f"Kept the {kept}: {comparison}")
+        return self._store(model, data, own.mean, result)
 
     def _check_domain(self, rows, name: str) -> None:
         """Raise ``ValueError`` where rows cannot be those of the model."""
@@ -250,9 +249,11 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             return codec.weights
         return None
 
-    def _attributes(self, model: FittedModel, data, mean: np.ndarray) -> dict[str, Any]:
+    def _attributes(
+        self, model: FittedModel, data, mean: np.ndarray, n_samples: int
+    ) -> dict[str, Any]:
         """Return the fitted attributes that follow from a model, by name."""
-        dtype, n_samples = data.dtype, data.shape[0]
+        dtype = data.dtype
         singular_values = np.sqrt(model.explained_variance * max(n_samples - 1, 0))
         return {
             "_codec": model.codec,
@@ -273,19 +274,27 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         return clone(self.density).fit(model.codec.encode(data))
 
     def _store(
-        self, model: FittedModel, data, mean: np.ndarray, result: TrainingResult
-    ) -> None:
+        self,
+        model: FittedModel,
+        data,
+        mean: np.ndarray,
+        result: TrainingResult,
+        n_samples_seen: int | None = None,
+    ):
         """Store a model and how it was found. Earlier fits leave nothing behind."""
         self._forget_keras_models()
         for name in ("n_samples_", "n_samples_seen_", "_incremental"):
             self.__dict__.pop(name, None)
-        self.__dict__.update(self._attributes(model, data, mean))
+        n_samples = n_samples_seen or data.shape[0]
+        setattr(self, "n_samples_seen_" if n_samples_seen else "n_samples_", n_samples)
+        self.__dict__.update(self._attributes(model, data, mean, n_samples))
         self.n_iter_ = len(result.loss_curve)
         self.loss_curve_ = result.loss_curve
         self.validation_loss_curve_ = result.validation_loss_curve
         self.best_loss_ = result.best_loss
         if result.stopped_by == "divergence":
             self._warn_of_divergence()
+        return self
 
     def _warn_of_divergence(self) -> None:
         warnings.warn(
@@ -293,5 +302,5 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             f"{self.n_iter_}; the best weights before that are kept. Try a smaller "
             "learning_rate.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )

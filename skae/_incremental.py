@@ -221,9 +221,8 @@ class IncrementalMixin:
         else:
             own = Scaling(after.mean, after.scaling.scale)
             model = FittedModel.pca(after.axes, own, self.whiten, data.dtype)
-        self._store(model, data, after.mean, after.result)
+        self._store(model, data, after.mean, after.result, after.n_samples_seen)
         self._incremental = after
-        self.n_samples_seen_ = after.n_samples_seen
         return self
 
     def _check_unchanged(self: Any, spec: NetworkSpec) -> None:

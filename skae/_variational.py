@@ -401,9 +401,11 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
             baseline, data, None, rotate=False, whiten=False, kind="linear"
         )
 
-    def _attributes(self, model: FittedModel, data, mean: np.ndarray) -> dict[str, Any]:
+    def _attributes(
+        self, model: FittedModel, data, mean: np.ndarray, n_samples: int
+    ) -> dict[str, Any]:
         assert isinstance(model.codec, NetworkCodec)
-        return super()._attributes(model, data, mean) | {
+        return super()._attributes(model, data, mean, n_samples) | {
             "divergence_": model.codec.divergences(data),
             "n_active_components_": int((model.explained_variance > _ACTIVE).sum()),
         }

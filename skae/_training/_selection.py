@@ -32,8 +32,7 @@ class Comparison(NamedTuple):
     after: float
 
     def __str__(self) -> str:
-        kept = "the network" if self.is_better else "the start"
-        return f"Kept {kept}: loss {self.after:.8f}, at the start {self.before:.8f}"
+        return f"loss of the network {self.after:.8f}, at the start {self.before:.8f}"
 
 
 def compared(
