@@ -16,15 +16,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt
 
 from . import _engines as engines
 from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
-from ._data import (
-    Batch,
-    Scaling,
-    Split,
-    Stacked,
-    groups_of_copies,
-    merged_groups,
-    numbered,
-)
+from ._data import Scaling, Split, split_rows
 from ._engines import OptimizerChoice
 from ._linear import LinearPath, PrincipalAxes
 from ._model import FittedModel, NetworkCodec
@@ -176,7 +168,8 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         linear = None if axes is None else self._linear_path(axes, own, scaling)
         scales = weight_scales(config, axes, scaling)
         baseline = initial_weights(config.networks, linear, scales, rng)
-        rows, split = self._split(rows, X_val, groups, rng)
+        fraction = self.validation_fraction if self.early_stopping else 0.0
+        rows, split = split_rows(rows, X_val, groups, fraction, rng)
         training = TrainingData.of(config, rows, split, scaling, scales)
         steps = phases(config, training, scales)
 
@@ -230,18 +223,6 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         if axes is not None:
             return axes.n_components
         return min(data.shape) if self.n_components is None else self.n_components
-
-    def _split(self, rows: Batch, X_val, groups, rng) -> tuple[Batch, Split]:
-        """Return all rows that train or are held out, and which do which."""
-        if X_val is not None:
-            both = Batch(Stacked(rows.input, X_val))
-            return both, Split.given(rows.n_rows, X_val.shape[0], rng)
-        if not self.early_stopping:
-            return rows, Split.none(rows.n_rows, rng)
-        dependent = groups_of_copies(rows.wanted)
-        if groups is not None:
-            dependent = merged_groups(dependent, numbered(np.asarray(groups)))
-        return rows, Split.draw(dependent, self.validation_fraction, rng)
 
     def _weights_to_continue(self, spec: NetworkSpec) -> dict | None:
         codec = getattr(self, "_codec", None)

@@ -113,18 +113,21 @@ def test_keras_models_load_without_skae(digits, tmp_path):
     )
 
 
-def test_colour_images_are_not_worse_than_pca(digits):
+def test_channels_are_last(digits):
     # Digits in random colours. NumPy flattens an image with the channels last.
     ink = np.random.default_rng(0).uniform(size=(len(digits), 1, 3))
     X = (digits[:, :, None] * ink).reshape(len(digits), -1)
-    fitted = small(n_components=12, image_shape=(8, 8, 3)).fit(X)
-    pca = PCA(12).fit(X)
-    assert fitted.score(X) >= pca.explained_variance_ratio_.sum()
+    channels_first = X.reshape(-1, 8, 8, 3).transpose(0, 3, 1, 2).reshape(X.shape)
+    right, wrong = (
+        small(n_components=12, image_shape=(8, 8, 3)).fit(rows).score(rows)
+        for rows in (X, channels_first)
+    )
+    assert right > wrong + 0.005
 
 
 def test_without_linear_path(digits):
     fitted = small(skip_connections=None, max_iter=40).fit(digits)
-    assert fitted.score(digits) > 0.3
+    assert fitted.score(digits) > PCA(4).fit(digits).explained_variance_ratio_.sum()
     assert fitted.transform(digits).shape == (1797, 4)
 
 

@@ -7,7 +7,7 @@ from conftest import small_network
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.model_selection import GroupKFold, cross_validate
 from sklearn.utils import resample
 
 from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
@@ -115,7 +115,7 @@ def test_without_groups_a_fit_to_noisy_copies_is_worse_than_pca():
     assert relative_error(clone(DENSE).fit(X), X, test) > 1.05
 
 
-def test_rows_with_the_same_clean_row_are_one_group(digits):
+def test_rows_with_the_same_clean_row_are_one_group():
     # Each clean row has several damaged versions. If one of them is held out, no other
     # may be a training row.
     rng = np.random.default_rng(0)
@@ -130,15 +130,23 @@ def test_rows_with_the_same_clean_row_are_one_group(digits):
     assert error < 1.01 * np.square(test - restored).sum()
 
 
-def test_groups_are_accepted_by_metadata_routing(digits):
-    groups = np.arange(len(digits)) % 40
+@pytest.mark.parametrize("routed", [True, False])
+def test_metadata_routing_passes_groups(routed):
+    # Without groups the networks are kept, with them PCA is.
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 10)
+    X = rng.normal(size=(60, 36))[groups] + 0.1 * rng.normal(size=(600, 36))
     with sklearn.config_context(enable_metadata_routing=True):
-        estimator = small_network(max_iter=2, n_components=2)
-        estimator.set_fit_request(groups=True)
-        scores = cross_val_score(
-            estimator, digits, cv=GroupKFold(2), params={"groups": groups}
+        estimator = clone(DENSE).set_fit_request(groups=routed)
+        found = cross_validate(
+            estimator,
+            X,
+            cv=GroupKFold(2),
+            params={"groups": groups},
+            return_estimator=True,
         )
-    assert np.isfinite(scores).all()
+    kept = {fitted.selected_model_ for fitted in found["estimator"]}
+    assert kept == {"linear" if routed else "network"}
 
 
 def test_the_rows_of_x_val_decide_which_model_is_kept(digits):

@@ -37,7 +37,7 @@ def test_displays_import_neither_keras_nor_jax(digits, tmp_path):
     assert result.stdout.strip() == "set()", result.stderr
 
 
-def test_displays_build_no_keras_model(network, digits):
+def test_displays_build_no_keras_model(digits):
     fitted = small_network(max_iter=2).fit(digits)
     fitted._repr_html_()
     assert not {"encoder_", "decoder_"} & vars(fitted).keys()

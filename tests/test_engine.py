@@ -92,7 +92,7 @@ def test_training_converges_to_least_squares(streamed):
     found = compared(ENGINE, START, result, data, is_likelihood=False)
     assert found.is_better
     assert found.after == pytest.approx(result.best_loss)
-    assert str(found).startswith("Kept the network")
+    assert str(found).startswith("loss of the network 0.0")
 
 
 @pytest.mark.parametrize("n_threads", [1, 4])
@@ -137,7 +137,6 @@ def test_an_optimal_start_is_kept():
     result = train(ENGINE, start, [Phase(data, schedule)], rng)
     found = compared(ENGINE, start, result, data, is_likelihood=False)
     assert not found.is_better
-    assert str(found).startswith("Kept the start")
 
 
 def test_alpha_is_passed_to_the_engine():

@@ -121,7 +121,20 @@ def test_divergence_leaves_finite_weights(digits):
     fitted = small_network(optimizer="sgd", learning_rate=1e12)
     with pytest.warns(ConvergenceWarning, match="stopped being finite"):
         fit_in_batches(fitted, digits[:600])
-    assert np.isfinite(fitted.transform(digits)).all()
+    pca = fit_in_batches(IncrementalPCA(3), digits[:600])
+    np.testing.assert_allclose(
+        fitted.transform(digits), pca.transform(digits), atol=1e-5
+    )
+    weights, _ = fitted._incremental.state.weights["encoder"]
+    assert all(np.isfinite(weight).all() for weight in weights)
+
+
+def test_singular_values_count_all_rows(digits):
+    linear = fit_in_batches(AutoencoderTransformer(5, hidden_layer_sizes=()), digits)
+    pca = IncrementalPCA(5, batch_size=200).fit(digits)
+    np.testing.assert_allclose(linear.singular_values_, pca.singular_values_)
+    np.testing.assert_allclose(linear.noise_variance_, pca.noise_variance_)
+    assert linear.n_samples_seen_ == pca.n_samples_seen_
 
 
 def test_partial_fit_works_without_a_linear_path(digits):

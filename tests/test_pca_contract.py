@@ -55,24 +55,6 @@ def test_linear_autoencoder_is_pca(name, whiten):
     )
 
 
-@pytest.mark.parametrize("skip_connections", ["linear", "dense"])
-def test_the_initial_loss_of_a_network_is_that_of_pca(skip_connections):
-    # At this learning rate the weights do not change. So the loss is that of the
-    # initial weights.
-    fitted = AutoencoderTransformer(
-        4,
-        skip_connections=skip_connections,
-        max_iter=1,
-        learning_rate=1e-30,
-        early_stopping=False,
-        random_state=0,
-    ).fit(SCALED)
-    pca = PCA(4).fit(SCALED)
-    assert fitted.loss_curve_[0] == pytest.approx(
-        1 - pca.explained_variance_ratio_.sum(), rel=1e-4
-    )
-
-
 DATASETS = {"iris": 4, "wine": 13, "breast_cancer": 30, "digits": 64, "diabetes": 10}
 
 

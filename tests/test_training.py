@@ -110,7 +110,7 @@ def test_verbose_prints_each_iteration_and_the_kept_model(digits, capsys):
     lines = capsys.readouterr().out.splitlines()
     starts = [line.split(",")[0] for line in lines[:-1]]
     assert starts == ["Iteration 1", "Iteration 2"]
-    assert lines[-1].startswith("Kept the network: loss 0.")
+    assert lines[-1].startswith("Kept the network: loss of the network 0.")
     assert "validation loss = 0." in lines[0]
     small_network(max_iter=2).fit(digits)
     assert capsys.readouterr().out == ""

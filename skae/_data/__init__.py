@@ -5,6 +5,7 @@ from ._batch import Batch
 from ._chunks import aligned_empty, cached_chunks, chunk_rows, chunks, dense, slices
 from ._dependence import groups_of_copies, merged_groups, numbered
 from ._feed import BLOCK_BYTES, Block, Feed, Resident, Streamed, feed
+from ._held_out import split_rows
 from ._scaling import Scaling, on_grid, variances
 from ._split import Split
 from ._stacked import Stacked
@@ -31,5 +32,6 @@ __all__ = [
     "numbered",
     "on_grid",
     "slices",
+    "split_rows",
     "variances",
 ]
