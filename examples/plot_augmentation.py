@@ -1,20 +1,23 @@
 """
-Generated digits to train on: where they help, and where they do not
-====================================================================
+Train classifiers on generated digits
+=====================================
 
-A classifier is trained on 20, 50, 100 or 500 labelled digits, and on as many with 2000
-generated ones beside them, made by the over-sampler from the labelled digits. One
-autoencoder learns from the labelled images alone, another from unlabelled ones, which
-cost nothing. At last a classifier is trained on generated images only, made by a
-variational autoencoder for each digit.
+Classifiers are trained on 20, 50, 100 or 500 labelled digits, with and without 2000
+generated digits. The over-sampler generates these from the labelled digits. It uses an
+autoencoder that is fitted to the labelled digits alone, or to all training images
+without their labels.
+
+In a second experiment the classifiers are trained on generated digits only. They come
+from ten variational autoencoders, one for each digit.
 
     pip install ".[examples,imbalance]"
     python examples/plot_augmentation.py --data mnist.npz
 
-Without ``--data`` it takes scikit-learn's 1797 digits of 8 by 8 pixels.
+Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,15 +31,15 @@ from sklearn.svm import SVC
 from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
 from skae.imbalance import AutoencoderOverSampler
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--data", help="Keras' mnist.npz")
-parser.add_argument("--train", type=int, default=20000)
-parser.add_argument("--repeats", type=int, default=3)
+parser = argparse.ArgumentParser(description="Train classifiers on generated digits.")
+parser.add_argument("--data", help="path of the file mnist.npz from Keras")
+parser.add_argument("--train", type=int, default=20000, help="training images")
+parser.add_argument("--repeats", type=int, default=3, help="draws of labelled digits")
 options = parser.parse_args()
 
 if options.data:
     arrays = np.load(options.data)
-    X, test = (
+    X, X_test = (
         arrays[name].reshape(-1, 784).astype(np.float32) / 255
         for name in ("x_train", "x_test")
     )
@@ -44,7 +47,7 @@ if options.data:
     y = y[: options.train]
 else:
     digits = load_digits()
-    X, test, y, y_test = train_test_split(
+    X, X_test, y, y_test = train_test_split(
         digits.data.astype(np.float32) / 16,
         digits.target,
         test_size=500,
@@ -54,75 +57,98 @@ side = int(np.sqrt(X.shape[1]))
 CLASSIFIERS = {"nearest neighbour": KNeighborsClassifier(1), "SVM": SVC(C=10)}
 
 # %%
-# With generated images and without. ``FrozenEstimator`` keeps an autoencoder as it is,
-# so that the over-sampler does not train it anew on the labelled images.
+# Labelled digits with and without generated digits. The over-sampler fits its
+# autoencoder to the labelled digits. ``FrozenEstimator`` prevents this, so the
+# autoencoder that was fitted to all training images is used as it is. The table shows
+# the mean test accuracy over several draws of the labelled digits.
+#
+# Generated digits reduce the accuracy if the autoencoder is fitted to the labelled
+# digits. If it is fitted to all training images, they raise the accuracy on MNIST by up
+# to three points. On the small digits the accuracy hardly changes.
 
-unlabelled = AutoencoderTransformer(16, random_state=0).fit(X)
+fitted_to_all = AutoencoderTransformer(16, random_state=0).fit(X)
 
-SOURCES = {
+TRAINING_SETS = {
     "labelled digits only": None,
-    "+ generated (labelled)": AutoencoderTransformer(8, random_state=0),
-    "+ generated (unlabelled)": FrozenEstimator(unlabelled),
+    "with generated digits, autoencoder fitted to labelled digits": (
+        AutoencoderTransformer(8, random_state=0)
+    ),
+    "with generated digits, autoencoder fitted to all images": (
+        FrozenEstimator(fitted_to_all)
+    ),
 }
 SIZES = (20, 50, 100, 500)
-found = {(name, source): [] for name in CLASSIFIERS for source in SOURCES}
+accuracy = {(name, kind): [] for name in CLASSIFIERS for kind in TRAINING_SETS}
 for size in SIZES:
-    scores = {key: [] for key in found}
+    scores = {key: [] for key in accuracy}
     for repeat in range(options.repeats):
-        few, _, labels, _ = train_test_split(
+        X_labelled, _, y_labelled, _ = train_test_split(
             X, y, train_size=size, stratify=y, random_state=repeat
         )
-        for source, autoencoder in SOURCES.items():
-            rows, targets = few, labels
+        for kind, autoencoder in TRAINING_SETS.items():
+            rows, labels = X_labelled, y_labelled
             if autoencoder is not None:
-                wanted = dict.fromkeys(range(10), size // 10 + 200)
-                rows, targets = AutoencoderOverSampler(
-                    autoencoder, sampling_strategy=wanted, random_state=repeat
-                ).fit_resample(few, labels)
+                n_per_digit = dict.fromkeys(range(10), size // 10 + 200)
+                rows, labels = AutoencoderOverSampler(
+                    autoencoder, sampling_strategy=n_per_digit, random_state=repeat
+                ).fit_resample(rows, labels)
             for name, classifier in CLASSIFIERS.items():
-                score = clone(classifier).fit(rows, targets).score(test, y_test)
-                scores[name, source].append(score)
+                score = clone(classifier).fit(rows, labels).score(X_test, y_test)
+                scores[name, kind].append(score)
     for key, values in scores.items():
-        found[key].append(np.mean(values))
-print("| classifier | trained on | " + " | ".join(map(str, SIZES)) + " |")
+        accuracy[key].append(np.mean(values))
+header = " | ".join(f"{size} labelled" for size in SIZES)
+print(f"| classifier | trained on | {header} |")
 print("| --- " * (len(SIZES) + 2) + "|")
-for (name, source), values in found.items():
-    print(f"| {name} | {source} | " + " | ".join(f"{v:.1%}" for v in values) + " |")
+for (name, kind), values in accuracy.items():
+    print(f"| {name} | {kind} | " + " | ".join(f"{v:.1%}" for v in values) + " |")
 
 # %%
-# Generated images only: a variational autoencoder for each digit, and no real image in
-# what the classifier sees.
+# Generated digits only. One variational autoencoder is fitted to the training images of
+# each digit, and generates 1000 images. For comparison, the classifiers are also
+# trained on real training images, at most 10000.
 
-made, targets = [], []
+generated, generated_labels = [], []
 for label in range(10):
     model = VariationalAutoencoderTransformer(
         16, likelihood="bernoulli", max_iter=40, random_state=0
     ).fit(X[y == label])
-    made.append(model.sample(1000, random_state=0))
-    targets += [label] * 1000
-print("\n| classifier | generated only | as many real ones |\n| --- | --- | --- |")
+    generated.append(model.sample(1000, random_state=0))
+    generated_labels += [label] * 1000
 real, _, real_labels, _ = train_test_split(
     X, y, train_size=min(10000, len(X) - 10), stratify=y, random_state=0
 )
+n_generated, n_real = len(generated_labels), len(real_labels)
+print(f"\n| classifier | {n_generated} generated digits | {n_real} real digits |")
+print("| --- | --- | --- |")
 for name, classifier in CLASSIFIERS.items():
-    generated = clone(classifier).fit(np.vstack(made), targets).score(test, y_test)
-    as_many = clone(classifier).fit(real, real_labels).score(test, y_test)
-    print(f"| {name} | {generated:.1%} | {as_many:.1%} |")
+    on_generated = clone(classifier).fit(np.vstack(generated), generated_labels)
+    on_real = clone(classifier).fit(real, real_labels)
+    print(
+        f"| {name} | {on_generated.score(X_test, y_test):.1%} "
+        f"| {on_real.score(X_test, y_test):.1%} |"
+    )
 
 # %%
-# The figure: accuracies, and images of each digit that nobody wrote.
+# The figure shows the accuracies of the first table, and generated images of each
+# digit.
 
-figure, (left, middle, right) = plt.subplots(
-    1, 3, figsize=(13, 4.2), layout="constrained"
-)
+figure = plt.figure(figsize=(13, 4.9), layout="constrained")
+left, middle, right = figure.subplots(1, 3)
 for axes, name in zip((left, middle), CLASSIFIERS, strict=True):
-    for source in SOURCES:
-        axes.plot(SIZES, found[name, source], "o-", label=source)
-    axes.set(xscale="log", xlabel="labelled digits", ylabel="accuracy", title=name)
+    for kind in TRAINING_SETS:
+        axes.plot(SIZES, accuracy[name, kind], "o-", label=kind)
+    axes.set(xscale="log", xlabel="number of labelled digits", ylabel="test accuracy")
+    axes.set_title(name[0].upper() + name[1:])
     axes.set_xticks(SIZES, SIZES)
     axes.minorticks_off()
-left.legend()
-tiles = np.array([rows[:10] for rows in made]).reshape(10, 10, side, side)
-right.imshow(tiles.swapaxes(1, 2).reshape(10 * side, 10 * side), cmap="gray_r")
-right.set(xticks=[], yticks=[], title="generated, an autoencoder for each digit")
-figure.savefig("examples/plot_augmentation.png", dpi=100)
+    axes.grid(alpha=0.3)
+figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3)
+tiles = np.array([images[:10] for images in generated]).reshape(10, 10, side, side)
+tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1)))  # a gap between images
+sheet = tiles.swapaxes(1, 2).reshape(10 * (side + 1), 10 * (side + 1))
+right.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
+right.set(xticks=[], yticks=[], title="Generated digits")
+path = Path(__file__).with_suffix(".png")
+figure.savefig(path, dpi=100)
+print(f"Figure saved to {path}")

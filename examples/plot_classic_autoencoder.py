@@ -1,20 +1,23 @@
 """
-The autoencoder of the tutorials, line by line
-==============================================
+The autoencoder of most tutorials, in Keras and in skae
+=======================================================
 
-The network that most introductions to autoencoders train: 784-128-32-128-784, ReLU, a
-sigmoid at the end, Adam, mean squared error, 50 epochs in batches of 256. Here it is
-trained twice in one run, by Keras' ``fit`` and through skae, with the same layers, the
-same data and the same settings, and then once more as skae would have it.
+Most introductions to autoencoders train this network: layers of 784, 128, 32, 128 and
+784 units, ReLU, a sigmoid at the output, Adam, mean squared error, 50 epochs, batches
+of 256. This example trains it twice, with Keras' ``fit`` and with skae. Layers, data
+and settings are the same. Then it trains skae's default autoencoder with the same
+number of components.
 
     python examples/plot_classic_autoencoder.py --data mnist.npz
 
-Without ``--data`` it takes scikit-learn's 1797 digits of 8 by 8 pixels.
+Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels. Then
+the first and the last layer have 64 units.
 """
 
 import argparse
 import os
 import time
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,14 +29,15 @@ import keras
 
 from skae import AutoencoderTransformer
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--data", help="Keras' mnist.npz")
+parser = argparse.ArgumentParser(description="Train one network in Keras and in skae.")
+parser.add_argument("--data", help="path of the file mnist.npz from Keras")
 parser.add_argument("--epochs", type=int, default=50)
 parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args()
 
 # %%
-# The data: pixels from 0 to 1, and images to validate on that no network trains on.
+# The data: pixels are scaled to values from 0 to 1. No network trains on the test
+# images.
 
 if options.data:
     arrays = np.load(options.data)
@@ -48,8 +52,8 @@ else:
 n_features = x_train.shape[1]
 
 # %%
-# The two networks of the tutorial. For skae they are functions that return them, since
-# every ``fit`` begins with new ones.
+# The encoder and the decoder of the tutorials. skae takes functions that return the
+# networks, because every ``fit`` starts with new networks.
 
 
 def encoder(n_features, n_components):
@@ -73,7 +77,8 @@ def decoder(n_features, n_components):
 
 
 # %%
-# With Keras: encoder, decoder and the sigmoid in one model, compiled and fitted.
+# Keras: one model contains the encoder, the decoder and the sigmoid. Keras' ``fit``
+# also evaluates the test images after each epoch. Its time includes this.
 
 keras.utils.set_random_seed(options.seed)
 start = time.perf_counter()
@@ -94,13 +99,14 @@ history = model.fit(
     verbose=0,
 )
 keras_seconds = time.perf_counter() - start
-by_keras = model.predict(x_test, verbose=0)
+keras_reconstructions = model.predict(x_test, verbose=0)
 
 # %%
-# Through skae: the same settings, by scikit-learn's names. Without early stopping all
-# rows train, as above, and ``skip_connections=None`` leaves the network as it is.
+# skae with the same settings. With ``early_stopping=False`` all training images are
+# used for training, as in Keras. With ``skip_connections=None`` skae adds no linear
+# path to the network.
 
-classic = AutoencoderTransformer(
+same_network = AutoencoderTransformer(
     n_components=32,
     encoder=encoder,
     decoder=decoder,
@@ -115,45 +121,50 @@ classic = AutoencoderTransformer(
     random_state=options.seed,
 )
 start = time.perf_counter()
-classic.fit(x_train)
-classic_seconds = time.perf_counter() - start
+same_network.fit(x_train)
+same_seconds = time.perf_counter() - start
 
 # %%
-# And as skae would have it: one line.
+# skae with its default network and settings.
 
-ours = AutoencoderTransformer(n_components=32, random_state=options.seed)
+default = AutoencoderTransformer(n_components=32, random_state=options.seed)
 start = time.perf_counter()
-ours.fit(x_train)
-our_seconds = time.perf_counter() - start
+default.fit(x_train)
+default_seconds = time.perf_counter() - start
 
 
-def error(found):
-    return np.square(x_test - found).mean()
+def squared_error(reconstructions):
+    return np.square(x_test - reconstructions).mean()
 
 
 results = {
-    "Keras' fit": (by_keras, keras_seconds),
-    "the same through skae": (classic.reconstruct(x_test), classic_seconds),
-    "skae's default": (ours.reconstruct(x_test), our_seconds),
+    "Keras' fit": (keras_reconstructions, keras_seconds),
+    "same network in skae": (same_network.reconstruct(x_test), same_seconds),
+    "skae's default": (default.reconstruct(x_test), default_seconds),
 }
-print("| | test error | seconds |\n| --- | --- | --- |")
-for name, (found, seconds) in results.items():
-    print(f"| {name} | {error(found):.5f} | {seconds:.1f} |")
+print("| | mean squared error, test images | seconds |\n| --- | --- | --- |")
+for name, (reconstructions, seconds) in results.items():
+    print(f"| {name} | {squared_error(reconstructions):.5f} | {seconds:.1f} |")
 
 # %%
-# The losses fall alike: it is the same network, only faster. The default's are not
-# those of pixels from 0 to 1, but shares of the variance, so it has a line of its own.
+# The figure shows the losses and some reconstructions. The two loss curves are similar,
+# because Keras and skae train the same network. The losses of skae's default are in
+# other units (shares of the variance). So the figure shows only its error on the test
+# images, as a horizontal line.
 
-figure = plt.figure(figsize=(10, 4), layout="constrained")
-left, right = figure.subfigures(1, 2, width_ratios=[1, 1.4])
+figure = plt.figure(figsize=(12, 4), layout="constrained")
+left, right = figure.subfigures(1, 2, width_ratios=[1, 1.6])
 axes = left.subplots()
-axes.plot(history.history["loss"], label="Keras' fit, training")
-axes.plot(history.history["val_loss"], label="Keras' fit, validation")
-axes.plot(classic.loss_curve_, "--", label="through skae, training")
-axes.axhline(error(results["skae's default"][0]), color="k", lw=0.8)
+axes.plot(history.history["loss"], label="Keras' fit, training images")
+axes.plot(history.history["val_loss"], label="Keras' fit, test images")
+axes.plot(
+    same_network.loss_curve_, "--", label="same network in skae,\ntraining images"
+)
+default_error = squared_error(results["skae's default"][0])
+axes.axhline(default_error, color="k", lw=0.8)
 axes.annotate(
-    "skae's default, test",
-    (options.epochs, axes.lines[-1].get_ydata()[0]),
+    "skae's default, test images, after training",
+    (options.epochs, default_error),
     ha="right",
     va="bottom",
 )
@@ -163,7 +174,7 @@ axes.legend()
 side = int(np.sqrt(n_features))
 panels = {
     "test images": x_test,
-    **{name: found for name, (found, _) in results.items()},
+    **{name: reconstructions for name, (reconstructions, _) in results.items()},
 }
 grid = right.subplots(len(panels), 8)
 for row, (name, images) in zip(grid, panels.items(), strict=True):
@@ -171,4 +182,6 @@ for row, (name, images) in zip(grid, panels.items(), strict=True):
     for cell, image in zip(row, images, strict=False):
         cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
         cell.set(xticks=[], yticks=[])
-figure.savefig("examples/plot_classic_autoencoder.png", dpi=100)
+path = Path(__file__).with_suffix(".png")
+figure.savefig(path, dpi=100)
+print(f"Figure saved to {path}")

@@ -1,19 +1,19 @@
 """
-Better features for recognition: pixels, PCA and autoencoder codes
-==================================================================
+Features for classification: pixels, PCA and autoencoder codes
+==============================================================
 
-Handwritten digits are compressed to 2, 4, 8, 16 and 32 numbers, by PCA and by an
-autoencoder, and recognised from these numbers by logistic regression and by nearest
-neighbours. Each reducer and classifier form a pipeline that is cross-validated as one,
-so that no step sees a test image in training.
+PCA and an autoencoder reduce handwritten digits to 2, 4, 8, 16 and 32 components.
+Logistic regression and nearest neighbours then classify the digits from these codes.
+Reducer and classifier form one pipeline. The whole pipeline is cross-validated, so that
+no step is fitted to test images.
 """
 
 # %%
 # The pipelines
 # -------------
-# The reducers are interchangeable: ``AutoencoderTransformer(k)`` stands where
-# ``PCA(k)`` stood. A pipeline's memory lets the two classifiers share each fitted
-# reducer.
+# ``AutoencoderTransformer(k)`` takes the place of ``PCA(k)`` in a pipeline. The
+# pipelines cache their fitted reducers (``memory``). So both classifiers use the same
+# fitted reducer.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,18 +37,21 @@ from skae import AutoencoderTransformer
 X, y = load_digits(return_X_y=True)
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
 REDUCERS = {
-    "raw": lambda k: "passthrough",
+    "pixels": lambda k: "passthrough",
     "PCA": lambda k: PCA(k),
     "skae": lambda k: AutoencoderTransformer(k, random_state=0),
 }
 CLASSIFIERS = {
-    "logistic": [StandardScaler(), LogisticRegression(max_iter=2000)],
-    "neighbours": [KNeighborsClassifier()],
+    "logistic regression": [StandardScaler(), LogisticRegression(max_iter=2000)],
+    "nearest neighbours": [KNeighborsClassifier()],
 }
 
 
 def evaluate(reducer, classifier, memory):
-    """Return accuracy, held-out squared error and median seconds of a fit."""
+    """Return the accuracy, the squared error on test images and the seconds of a fit.
+
+    The seconds are the median over the folds.
+    """
     pipeline = make_pipeline(reducer, *classifier, memory=memory)
     results = cross_validate(
         pipeline, X, y, cv=FOLDS, return_estimator=True, return_indices=True
@@ -57,58 +60,58 @@ def evaluate(reducer, classifier, memory):
     for fitted, test in zip(
         results["estimator"], results["indices"]["test"], strict=True
     ):
-        codec = fitted[0]
-        if codec != "passthrough":
-            restored = codec.inverse_transform(codec.transform(X[test]))
-            error += np.square(X[test] - restored).sum()
+        fitted_reducer = fitted[0]
+        if fitted_reducer != "passthrough":
+            codes = fitted_reducer.transform(X[test])
+            error += np.square(X[test] - fitted_reducer.inverse_transform(codes)).sum()
     return results["test_score"].mean(), error, np.median(results["fit_time"])
 
 
 # %%
 # The table
 # ---------
-# The error is that of the held-out images, relative to PCA's with as many components.
-# The seconds are those of fitting reducer and classifier to two thirds of the images;
-# the autoencoder's first fit at each number of components compiles a program that later
-# ones reuse.
+# The error is the squared reconstruction error on the test images, relative to PCA with
+# the same number of components. The seconds are the time to fit the reducer and
+# logistic regression to two thirds of the images. For each number of components, the
+# first fit of the autoencoder compiles a program. Later fits use the same program.
 
 N_COMPONENTS = [2, 4, 8, 16, 32]
 accuracy = {}
 with TemporaryDirectory() as memory:
-    print(
-        f"{'features':>12} {'logistic':>9} {'neighbours':>11} {'error':>7} {'s/fit':>6}"
-    )
+    print("   features  logistic regression  nearest neighbours  error  seconds")
     for k in [64, *N_COMPONENTS]:
         pca_error = np.nan
-        for name in ["raw"] if k == 64 else ["PCA", "skae"]:
+        for name in ["pixels"] if k == 64 else ["PCA", "skae"]:
             scores = {}
             for classifier, steps in CLASSIFIERS.items():
                 score, error, seconds = evaluate(REDUCERS[name](k), steps, memory)
                 scores[classifier] = score
-                if classifier == "logistic":
+                if classifier == "logistic regression":
                     fit_seconds = seconds
             accuracy[name, k] = scores
             if name == "PCA":
                 pca_error = error
-            relative = f"{error / pca_error:7.2f}" if name != "raw" else f"{'':7}"
+            relative = f"{error / pca_error:.2f}" if name != "pixels" else ""
             print(
-                f"{f'{name} {k}':>12} {scores['logistic']:9.3f} "
-                f"{scores['neighbours']:11.3f} {relative} {fit_seconds:6.2f}",
+                f"{f'{name} {k}':>11}  {scores['logistic regression']:19.3f}  "
+                f"{scores['nearest neighbours']:18.3f}  {relative:>5}  "
+                f"{fit_seconds:7.2f}",
                 flush=True,
             )
 
 # %%
 # The figure
 # ----------
-# Accuracy over the number of components, and some held-out digits beside what PCA and
-# the autoencoder make of them from 8 numbers.
+# The upper panels show the accuracy for each number of components. The lower panel
+# shows ten test images and their reconstructions from 8 components.
 
 train, test = next(FOLDS.split(X, y))
 shown = [test[y[test] == digit][0] for digit in range(10)]
 rows = {"original": X[shown]}
 for name in ("PCA", "skae"):
     reducer = REDUCERS[name](8).fit(X[train])
-    rows[f"{name}, 8"] = reducer.inverse_transform(reducer.transform(X[shown]))
+    restored = reducer.inverse_transform(reducer.transform(X[shown]))
+    rows[f"{name},\n8 components"] = restored
 
 figure = plt.figure(figsize=(10, 6.6), layout="constrained")
 curves, images = figure.subfigures(2, 1, height_ratios=[3, 2])
@@ -119,11 +122,11 @@ for axes, classifier in zip(
         values = [accuracy[name, k][classifier] for k in N_COMPONENTS]
         axes.plot(N_COMPONENTS, values, "o-", color=color, label=name)
     axes.axhline(
-        accuracy["raw", 64][classifier], color="0.5", ls=":", label="all 64 pixels"
+        accuracy["pixels", 64][classifier], color="0.5", ls=":", label="all 64 pixels"
     )
     axes.set_xscale("log", base=2)
     axes.set_xticks(N_COMPONENTS, N_COMPONENTS)
-    axes.set(xlabel="components", title=classifier)
+    axes.set(xlabel="number of components", title=classifier.capitalize())
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
 curves.axes[0].set_ylabel("cross-validated accuracy")
@@ -135,4 +138,4 @@ for line, (name, digits) in zip(grid, rows.items(), strict=True):
     line[0].set_ylabel(name, rotation=0, ha="right", va="center")
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=120)
-print(f"figure: {path}")
+print(f"Figure saved to {path}")

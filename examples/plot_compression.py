@@ -1,18 +1,20 @@
 """
-Bytes against quality
-=====================
+Image compression: size and quality
+===================================
 
-Codes as compressed images: PCA's and two autoencoders', rounded to 8 bits a component,
-so an image takes as many bytes as there are components. What decodes them is shared by
-all images and not counted. JPEG, which needs no training, is there for comparison.
+The codes of PCA, a dense autoencoder and a convolutional autoencoder serve as
+compressed images. Each component is rounded to 8 bits, so an image takes one byte for
+each component. The decoder is the same for all images, and its size is not counted.
+JPEG is shown for comparison. It needs no training.
 
     python examples/plot_compression.py --data mnist.npz
 
-Without ``--data`` it takes scikit-learn's 1797 digits of 8 by 8 pixels.
+Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
 import io
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,8 +24,8 @@ from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--data", help="Keras' mnist.npz")
+parser = argparse.ArgumentParser(description="Compress images with autoencoders.")
+parser.add_argument("--data", help="path of the file mnist.npz from Keras")
 data = parser.parse_args().data
 digits = np.load(data)["x_train"][:6300] / 255 if data else load_digits().data / 16
 digits = digits.reshape(len(digits), -1)
@@ -31,26 +33,27 @@ side = int(np.sqrt(digits.shape[1]))
 train, test = digits[:-300], digits[-300:]
 
 # %%
-# Each component is rounded to 256 steps between its least and its greatest value in the
-# training codes.
+# Each component is rounded to one of 256 values. They are equally spaced between the
+# minimum and the maximum of the training codes.
 
 
-def coded(reducer):
-    """Return the test images as they come back from 8 bits a component."""
+def compress_and_restore(reducer):
+    """Return the test images after rounding their codes to 8 bits a component."""
     codes = reducer.fit_transform(train)
     low, step = codes.min(axis=0), np.ptp(codes, axis=0) / 255
-    sent = np.clip(np.round((reducer.transform(test) - low) / step), 0, 255)
-    return reducer.inverse_transform((low + step * sent.astype("uint8")).astype("f4"))
+    step[step == 0] = 1  # a constant component
+    levels = np.clip(np.round((reducer.transform(test) - low) / step), 0, 255)
+    return reducer.inverse_transform((low + step * levels.astype("uint8")).astype("f4"))
 
 
 # %%
-# Most of a small JPEG file are its headers and tables. A blank image is nearly nothing
-# else, so what a file has beyond the blank one's bytes is what a format with shared
-# headers would take.
+# Headers and tables take most of a small JPEG file. A blank image has almost the same
+# headers and tables, and little else. So the second JPEG curve subtracts the size of a
+# blank file. It estimates the size if all images shared their headers.
 
 
 def jpeg(rows, quality):
-    """Return the bytes of each image's file, and the images that come back."""
+    """Return the mean number of bytes of the files, and the restored images."""
     sizes, images = [], []
     for row in np.round(np.clip(rows, 0, 1) * 255).astype("uint8"):
         file = io.BytesIO()
@@ -62,7 +65,7 @@ def jpeg(rows, quality):
 
 
 # %%
-# For each method the bytes and the images.
+# ``curves`` holds, for each method and each number of bytes, the restored test images.
 
 reducers = {
     "PCA": PCA,
@@ -70,52 +73,64 @@ reducers = {
     "convolutional autoencoder": ConvolutionalAutoencoderTransformer,
 }
 curves = {
-    name: {k: coded(reducer(k, random_state=0)) for k in (4, 8, 16, 32, 64)}
+    name: {
+        k: compress_and_restore(reducer(k, random_state=0)) for k in (4, 8, 16, 32, 64)
+    }
     for name, reducer in reducers.items()
 }
-files, bare = {}, {}
+whole_files, without_headers = {}, {}
 for quality in (1, 5, 10, 20, 35, 50, 75, 90):
     size, images = jpeg(test, quality)
-    files[size] = images
-    bare[size - jpeg(np.zeros((1, side**2)), quality)[0]] = images
-curves |= {"JPEG, whole files": files, "JPEG, less a blank file": bare}
+    blank_size, _ = jpeg(np.zeros((1, side**2)), quality)
+    whole_files[size] = images
+    without_headers[size - blank_size] = images
+curves |= {
+    "JPEG, whole file": whole_files,
+    "JPEG, minus a blank file": without_headers,
+}
 
 
-def psnr(found):
-    error = np.square(test - np.clip(found, 0, 1)).mean(axis=1)
+def psnr(restored):
+    """Return the mean peak signal-to-noise ratio over the test images, in decibels."""
+    error = np.square(test - np.clip(restored, 0, 1)).mean(axis=1)
     return -10 * np.log10(error).mean()
 
 
-print("| method | bytes: PSNR in dB |\n| --- | --- |")
+print("| method | bytes per image: PSNR in dB |\n| --- | --- |")
 for name, curve in curves.items():
     points = ", ".join(
-        f"{size:.0f}: {psnr(found):.1f}" for size, found in curve.items()
+        f"{size:.0f}: {psnr(restored):.1f}" for size, restored in curve.items()
     )
     print(f"| {name} | {points} |")
 
 # %%
-# The figure: the curves, and digits that came back from 16 bytes, or from the smallest
-# JPEG files.
+# The left panel shows quality against size. The right panel shows test images that were
+# restored from 16 bytes. For JPEG it shows the smallest whole files.
 
-figure = plt.figure(figsize=(11, 5.5), layout="constrained")
+figure = plt.figure(figsize=(12, 5.5), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1.2, 1])
 axes = left.subplots()
 for name, curve in curves.items():
     style = "s--" if name.startswith("JPEG") else "o-"
-    axes.plot(list(curve), [psnr(found) for found in curve.values()], style, label=name)
+    values = [psnr(restored) for restored in curve.values()]
+    axes.plot(list(curve), values, style, label=name)
 axes.set_xscale("log", base=2)
 axes.set_xticks(ticks := 2 ** np.arange(2, 10), ticks)
-axes.set(xlabel="bytes per image", ylabel="PSNR of test images, dB")
+axes.set(xlabel="bytes per image", ylabel="PSNR of the test images (dB)")
 axes.grid(alpha=0.3)
 axes.legend()
 
 panels = {"original": test}
-panels |= {f"{name}\n16 bytes": curves[name][16] for name in reducers}
-size, found = min(files.items(), key=lambda item: item[0])
-panels[f"JPEG\n{size:.0f} bytes"] = found
+panels |= {
+    "\n".join([*name.split(), "16 bytes"]): curves[name][16] for name in reducers
+}
+size, restored = min(whole_files.items(), key=lambda item: item[0])
+panels[f"JPEG, whole file\n{size:.0f} bytes"] = restored
 for row, name in zip(right.subplots(len(panels), 6), panels, strict=True):
     row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     for cell, image in zip(row, panels[name], strict=False):
         cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
         cell.set(xticks=[], yticks=[])
-figure.savefig("examples/plot_compression.png", dpi=100)
+path = Path(__file__).with_suffix(".png")
+figure.savefig(path, dpi=100)
+print(f"Figure saved to {path}")

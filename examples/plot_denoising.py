@@ -1,17 +1,19 @@
 """
-Denoising and inpainting
-========================
+Remove noise from images and fill in missing blocks
+===================================================
 
-Digits with noise added, or with a square block missing, are restored by PCA, kernel
-PCA, non-local means (if scikit-image is installed), and by two that train on such
-damage: ridge regression and a convolutional autoencoder.
+The images are digits with noise, or with a missing square block. This example restores
+them with PCA, kernel PCA, non-local means, ridge regression and a convolutional
+autoencoder. Only the last two are trained on damaged images. Non-local means needs
+scikit-image and is left out if that is not installed.
 
     python examples/plot_denoising.py --data mnist.npz
 
-Without ``--data`` it takes scikit-learn's 1797 digits of 8 by 8 pixels.
+Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,8 +23,14 @@ from sklearn.linear_model import Ridge
 
 from skae import ConvolutionalAutoencoderTransformer
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--data", help="Keras' mnist.npz")
+try:
+    from skimage.restoration import denoise_nl_means
+except ImportError:
+    denoise_nl_means = None
+    print("scikit-image is not installed. Non-local means is left out.")
+
+parser = argparse.ArgumentParser(description="Restore damaged images.")
+parser.add_argument("--data", help="path of the file mnist.npz from Keras")
 data = parser.parse_args().data
 digits = np.load(data)["x_train"][:6300] / 255 if data else load_digits().data / 16
 digits = digits.reshape(len(digits), -1)
@@ -31,13 +39,15 @@ train, test = digits[:-300], digits[-300:]
 block = round(10 / 28 * side)
 
 # %%
-# The damage: noise that is clipped to 0-1, as the pixels are, or a block of zeros. Each
-# block hides a tenth of the ink at least: there is little to restore otherwise.
+# There are two kinds of damage. Gaussian noise is added and the result is clipped to
+# values from 0 to 1, or a square block of pixels is set to 0. Each block removes at
+# least a tenth of the image's total intensity. Otherwise many blocks would remove
+# nothing.
 
 rng = np.random.default_rng(0)
 
 
-def without_block(row):
+def remove_block(row):
     while True:
         image = row.reshape(side, side).copy()
         top, left = rng.integers(0, side - block + 1, size=2)
@@ -46,13 +56,16 @@ def without_block(row):
             return image.ravel()
 
 
-def damaged(rows, level):
+def damage(rows, level):
+    """Add noise of this standard deviation. If it is None, remove blocks."""
     if level is None:
-        return np.array([without_block(row) for row in rows])
+        return np.array([remove_block(row) for row in rows])
     return np.clip(rows + level * rng.normal(size=rows.shape), 0, 1)
 
 
-def clipped_noise(level):  # the same in Keras, for the autoencoder's training
+def clipped_noise(level):
+    """Return a function that adds the same noise in Keras, for ``corruption``."""
+
     def corrupt(rows, noise):
         from keras import ops
 
@@ -63,10 +76,13 @@ def clipped_noise(level):  # the same in Keras, for the autoencoder's training
 
 
 # %%
-# The first three are fitted to clean images, or to none. Each gets its best setting on
-# the test images themselves, for each damage: what it reaches is an upper limit. Ridge
-# regression sees three damaged copies of each image, and the autoencoder clean images
-# that ``corruption`` damages anew in every step.
+# PCA and kernel PCA are fitted to clean images. Non-local means is not fitted. For each
+# kind of damage, these three methods use their best parameter, chosen on the test
+# images. So their results are upper limits.
+#
+# Ridge regression is fitted to three damaged copies of each training image. The
+# autoencoder is fitted to clean images. Its parameter ``corruption`` damages them anew
+# in each training step.
 
 pca = PCA(min(side**2, 200)).fit(train)
 kernel = dict(n_components=128, fit_inverse_transform=True, kernel="rbf", alpha=0.001)
@@ -75,57 +91,66 @@ kernel_pcas = [KernelPCA(gamma=g, **kernel).fit(train[:2000]) for g in gammas]
 copies = np.tile(train, (3, 1))
 
 
-def restorations(seen, level):
-    yield "damaged", [seen]
-    codes, axes = pca.transform(seen), pca.components_
+def restorations(damaged, level):
+    """Yield each method's name, and its restored images for each of its parameters."""
+    yield "damaged", [damaged]
+    codes, axes = pca.transform(damaged), pca.components_
     yield "PCA", [codes[:, :k] @ axes[:k] + pca.mean_ for k in range(1, len(axes), 3)]
-    yield "kernel PCA", [k.inverse_transform(k.transform(seen)) for k in kernel_pcas]
-    try:
-        from skimage.restoration import denoise_nl_means as filtered
-    except ImportError:
-        print("Without scikit-image there is no non-local means.")
-    else:
-        images = seen.reshape(-1, side, side)
-        hows = [(3, side // 4, h) for h in (0.05, *np.arange(1, 9) / 10)]
-        tried = [np.array([filtered(image, *how) for image in images]) for how in hows]
-        yield "non-local means", [found.reshape(seen.shape) for found in tried]
-    yield "ridge", [Ridge(alpha=10).fit(damaged(copies, level), copies).predict(seen)]
-    model = ConvolutionalAutoencoderTransformer(
+    yield (
+        "kernel PCA",
+        [k.inverse_transform(k.transform(damaged)) for k in kernel_pcas],
+    )
+    if denoise_nl_means is not None:
+        images = damaged.reshape(-1, side, side)
+        results = [
+            np.array([denoise_nl_means(image, 3, side // 4, h) for image in images])
+            for h in (0.05, *np.arange(1, 9) / 10)
+        ]
+        yield "non-local means", [result.reshape(damaged.shape) for result in results]
+    ridge = Ridge(alpha=10).fit(damage(copies, level), copies)
+    yield "ridge regression", [ridge.predict(damaged)]
+    autoencoder = ConvolutionalAutoencoderTransformer(
         n_components=64 if side > 16 else 32,
         corruption=clipped_noise(level) if level else "blocks",
-        corruption_level=block**2 / side**2,  # for blocks: the share of the pixels
+        corruption_level=block**2 / side**2,  # for "blocks": the share of the pixels
         random_state=0,
     )
-    yield "skae", [model.fit(train).reconstruct(seen)]
+    yield "skae", [autoencoder.fit(train).reconstruct(damaged)]
 
 
 # %%
-# Peak signal-to-noise ratios in decibels. What counts first is to have trained on the
-# damage: ridge regression leaves PCA far behind, and for weak noise on MNIST it is as
-# good as the autoencoder, which leads for strong noise and for blocks. Non-local means
-# has seen no digits; it is made for photographs, and cannot fill in blocks.
+# The table shows the peak signal-to-noise ratio (PSNR) in decibels, as the mean over
+# the test images. Higher is better.
+#
+# The two methods that are trained on damaged images have the highest PSNR. On MNIST
+# with weak noise, ridge regression is as good as the autoencoder. With stronger noise
+# and with missing blocks the autoencoder is better. Non-local means was developed for
+# photographs. It cannot fill in blocks.
 
 
-def psnr(found):
-    error = np.square(test - np.clip(found, 0, 1)).mean(axis=1)
+def psnr(restored):
+    error = np.square(test - np.clip(restored, 0, 1)).mean(axis=1)
     return -10 * np.log10(error).mean()
 
 
 best = {}
 for level in (0.25, 0.5, 1.0, None):
-    name = f"noise of {level}" if level else f"no {block} by {block} block"
-    tried = restorations(damaged(test, level), level)
-    best[name] = {method: max(found, key=psnr) for method, found in tried}
+    name = f"noise, level {level}" if level else f"missing block, {block} by {block}"
+    results = restorations(damage(test, level), level)
+    best[name] = {method: max(restored, key=psnr) for method, restored in results}
     if len(best) == 1:
         print(
             "| | " + " | ".join(best[name]), "|\n|" + " --- |" * (len(best[name]) + 1)
         )
-    ratios = " | ".join(f"{psnr(found):.1f}" for found in best[name].values())
+    ratios = " | ".join(f"{psnr(restored):.1f}" for restored in best[name].values())
     print(f"| {name} | {ratios} |", flush=True)
 
-figure = plt.figure(figsize=(11, 7), layout="constrained")
+# %%
+# The figure shows six test images for two kinds of damage, and the mean PSNR.
+
+figure = plt.figure(figsize=(12, 6.2), layout="constrained")
 for part, name in zip(figure.subfigures(1, 2), list(best)[1::2], strict=True):
-    part.suptitle(name)
+    part.suptitle(name.capitalize())
     panels = {"original": test, **best[name]}
     for row, method in zip(part.subplots(len(panels), 6), panels, strict=True):
         ratio = f"\n{psnr(panels[method]):.1f} dB" if method in best[name] else ""
@@ -133,4 +158,6 @@ for part, name in zip(figure.subfigures(1, 2), list(best)[1::2], strict=True):
         for cell, image in zip(row, panels[method], strict=False):
             cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
             cell.set(xticks=[], yticks=[])
-figure.savefig("examples/plot_denoising.png", dpi=100)
+path = Path(__file__).with_suffix(".png")
+figure.savefig(path, dpi=100)
+print(f"Figure saved to {path}")

@@ -1,18 +1,20 @@
 """
-Generating digits, and what beta trades for what
-================================================
+Generate digits with a variational autoencoder
+==============================================
 
-A variational autoencoder is a model of the data: codes are drawn from a normal
-distribution and decoded. This draws the plane of a code with two components, samples of
-one with twenty, and what the weight of the divergence, beta, trades: nats that the code
-spends on a row (rate) for nats that the row then still costs (distortion).
+A variational autoencoder is a probabilistic model of the data. To generate an image, it
+draws a code from a normal distribution and decodes it. This example generates digits
+from codes with 2 and with 20 components. Then it shows the effect of ``beta``, the
+weight of the divergence. With a larger ``beta`` the codes hold less information (the
+rate), and the reconstructions are worse (the distortion).
 
     python examples/plot_generation.py --data mnist.npz
 
-Without ``--data`` it takes scikit-learn's 1797 digits of 8 by 8 pixels.
+Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,16 +24,16 @@ from sklearn.model_selection import train_test_split
 
 from skae import VariationalAutoencoderTransformer
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--data", help="Keras' mnist.npz")
-parser.add_argument("--train", type=int, default=60000)
-parser.add_argument("--sweep", type=int, default=5000, help="rows for the sweep")
+parser = argparse.ArgumentParser(description="Generate digits.")
+parser.add_argument("--data", help="path of the file mnist.npz from Keras")
+parser.add_argument("--train", type=int, default=60000, help="training images")
+parser.add_argument("--sweep", type=int, default=5000, help="images for the betas")
 options = parser.parse_args()
 
 # %%
-# The data: every pixel is a coin, thrown once with the grey value as its probability.
-# A bound of -100 nats then means that the model gives a test image the probability
-# exp(-100), among the 2^784 that there are.
+# The data: each pixel is set to 0 or 1 at random, once. Its grey value is the
+# probability of 1. So the likelihood of an image is a probability: a bound (ELBO) of
+# -100 nats means that the model gives the image a probability of at least exp(-100).
 
 if options.data:
     arrays = np.load(options.data)
@@ -44,16 +46,17 @@ train, test = ((rng.random(X.shape) < X).astype(np.float32) for X in grey)
 side = int(np.sqrt(train.shape[1]))
 
 # %%
-# Twenty components, the default dense network.
+# A model with 20 components and the default dense network. The bound is computed on the
+# test images, and the rate on the training images.
 
 model = VariationalAutoencoderTransformer(20, likelihood="bernoulli", random_state=0)
 model.fit(train)
 print(f"{len(train)} training images, {len(test)} test images\n")
-print("| components | test ELBO (nats) | rate | active components |")
+print("| components | test ELBO (nats) | training rate (nats) | active components |")
 print("| --- | --- | --- | --- |")
 
 
-def line(model):
+def table_row(model):
     rate = model.divergence_.sum()
     return (
         f"| {model.n_components_} | {model.score(test):.1f} | {rate:.1f} "
@@ -61,60 +64,73 @@ def line(model):
     )
 
 
-print(line(model))
+print(table_row(model))
 
 # %%
-# Two components, to look at: a grid of codes at equal steps of probability.
+# A model with 2 components. The decoder is applied to a grid of codes. The coordinates
+# of the grid are quantiles of the normal distribution, at equal steps of probability.
 
-plane = VariationalAutoencoderTransformer(
+model_2d = VariationalAutoencoderTransformer(
     2, likelihood="bernoulli", max_iter=30, random_state=0
 ).fit(train[: options.train // 2])
-print(line(plane))
+print(table_row(model_2d))
 steps = norm.ppf(np.linspace(0.03, 0.97, 12))
 codes = np.array([[x, y] for y in steps[::-1] for x in steps])
-grid = plane.inverse_transform(codes)
+decoded_grid = model_2d.inverse_transform(codes)
 
 # %%
-# The sweep. Components that are not worth their price fall silent (posterior collapse),
-# and ``n_active_components_`` says so.
+# Models with different ``beta``. A component becomes inactive (posterior collapse) if
+# ``beta`` times its rate is larger than the distortion that it removes.
+# ``n_active_components_`` is the number of components that are still active.
 
-print("\n| beta | rate | distortion | active of 20 |\n| --- | --- | --- | --- |")
-sweep, betas = [], (0.1, 0.3, 1, 3, 10)
+print("\n| beta | rate (nats) | distortion (nats) | active components of 20 |")
+print("| --- | --- | --- | --- |")
+rates_and_distortions, betas = [], (0.1, 0.3, 1, 3, 10)
 for beta in betas:
-    swept = VariationalAutoencoderTransformer(
+    beta_model = VariationalAutoencoderTransformer(
         20, likelihood="bernoulli", beta=beta, max_iter=30, random_state=0
     ).fit(train[: options.sweep])
-    rate = swept.divergence_.sum()
-    distortion = -swept.score(train[: options.sweep]) - rate
-    sweep.append((rate, distortion))
-    print(f"| {beta} | {rate:.1f} | {distortion:.1f} | {swept.n_active_components_} |")
+    rate = beta_model.divergence_.sum()
+    distortion = -beta_model.score(train[: options.sweep]) - rate
+    rates_and_distortions.append((rate, distortion))
+    n_active = beta_model.n_active_components_
+    print(f"| {beta} | {rate:.1f} | {distortion:.1f} | {n_active} |")
 
 # %%
-# The figure.
+# The figure shows the decoded grid, samples of the model with 20 components, and the
+# rate and the distortion of the training images for each ``beta``.
 
 
-def sheet(axes, images, columns):
-    rows = len(images) // columns
-    tiles = images.reshape(rows, columns, side, side).swapaxes(1, 2)
-    axes.imshow(
-        tiles.reshape(rows * side, columns * side), cmap="gray_r", vmin=0, vmax=1
-    )
+def show_images(axes, images, columns):
+    tiles = images.reshape(-1, columns, side, side)
+    tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1)))  # a gap between images
+    height, width = len(tiles) * (side + 1), columns * (side + 1)
+    sheet = tiles.swapaxes(1, 2).reshape(height, width)
+    axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
     axes.set(xticks=[], yticks=[])
 
 
 figure, (left, middle, right) = plt.subplots(
     1, 3, figsize=(13, 4.4), layout="constrained"
 )
-sheet(left, grid, 12)
-left.set_title("the plane of a code with 2 components")
-sheet(middle, model.sample(144, random_state=0), 12)
-middle.set_title("samples of 20 components")
-right.plot(*zip(*sweep, strict=True), "o-")
-for beta, point in zip(betas, sweep, strict=True):
-    right.annotate(f"{beta:g}", point, xytext=(6, 4), textcoords="offset points")
+show_images(left, decoded_grid, 12)
+left.set(
+    title="Decoded grid of codes, 2 components",
+    xlabel="component 1",
+    ylabel="component 2",
+)
+show_images(middle, model.sample(144, random_state=0), 12)
+middle.set_title("Samples, 20 components")
+right.plot(*zip(*rates_and_distortions, strict=True), "o-")
+for beta, point in zip(betas, rates_and_distortions, strict=True):
+    right.annotate(f"beta={beta:g}", point, xytext=(6, 4), textcoords="offset points")
+right.margins(y=0.1)
 right.set(
+    xlim=(None, 1.3 * max(rates_and_distortions)[0]),  # room for the last label
     xlabel="rate (nats)",
     ylabel="distortion (nats)",
-    title="training rows, beta from 0.1 to 10",
+    title="Effect of beta, training images",
 )
-figure.savefig("examples/plot_generation.png", dpi=100)
+path = Path(__file__).with_suffix(".png")
+figure.savefig(path, dpi=100)
+print(f"Figure saved to {path}")

@@ -1,17 +1,18 @@
 """
-Codes of images: convolutional, dense and PCA
-=============================================
+Codes of images: PCA, dense and convolutional autoencoder
+=========================================================
 
-Digits are reduced to 2, 4, 8, 16 and 32 numbers, by PCA, by a dense autoencoder and by
-a convolutional one, and recognised from these numbers by nearest neighbours and by
-logistic regression.
+PCA, a dense autoencoder and a convolutional autoencoder reduce images of digits to 2,
+4, 8, 16 and 32 components. Nearest neighbours and logistic regression then classify the
+digits from these codes.
 
     python examples/plot_image_codes.py --data mnist.npz
 
-Without ``--data`` it takes scikit-learn's 1797 digits of 8 by 8 pixels.
+Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,12 +26,13 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--data", help="Keras' mnist.npz")
+parser = argparse.ArgumentParser(description="Compare codes of images.")
+parser.add_argument("--data", help="path of the file mnist.npz from Keras")
 options = parser.parse_args()
 
 # %%
-# The data: 5000 images to train on and 2000 to test with, or 1297 and 500 small ones.
+# The data: MNIST has 5000 training images and 2000 test images here. The small digits
+# have 1297 and 500.
 
 if options.data:
     arrays = np.load(options.data)
@@ -46,8 +48,8 @@ else:
     )
 
 # %%
-# The reducers are interchangeable. The images are square and grey, so the
-# convolutional one finds their shape by itself.
+# All three reducers have the same interface. The images are square and have one
+# channel, so the convolutional autoencoder needs no ``image_shape``.
 
 REDUCERS = {
     "PCA": PCA,
@@ -61,12 +63,12 @@ CLASSIFIERS = {
 N_COMPONENTS = [2, 4, 8, 16, 32]
 
 # %%
-# Each reducer is fitted once for every number of components, without the labels, and
-# both classifiers get its codes. The error is that of the test images, relative to
-# PCA's with as many components.
+# Each reducer is fitted once for each number of components. It does not use the labels.
+# Both classifiers use the same codes. The error is the squared reconstruction error on
+# the test images, relative to PCA with the same number of components.
 
-accuracy, maps = {}, {}
-print("| components | reducer | neighbours | logistic | error |")
+accuracy, test_codes_in_2d = {}, {}
+print("| components | reducer | nearest neighbours | logistic regression | error |")
 print("| --- | --- | --- | --- | --- |")
 for k in N_COMPONENTS:
     for name, reducer in REDUCERS.items():
@@ -79,12 +81,13 @@ for k in N_COMPONENTS:
         if name == "PCA":
             pca_error = error
         if k == 2:
-            maps[name] = test_codes
-        shares = " | ".join(f"{accuracy[c, name, k]:.3f}" for c in CLASSIFIERS)
-        print(f"| {k} | {name} | {shares} | {error / pca_error:.2f} |", flush=True)
+            test_codes_in_2d[name] = test_codes
+        scores = " | ".join(f"{accuracy[c, name, k]:.3f}" for c in CLASSIFIERS)
+        print(f"| {k} | {name} | {scores} | {error / pca_error:.2f} |", flush=True)
 
 # %%
-# The figure.
+# The figure shows the accuracy for each number of components. It also shows the codes
+# of the test images for two components.
 
 figure = plt.figure(figsize=(12, 6), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1, 1.25])
@@ -94,14 +97,19 @@ for axes, title in zip(left.subplots(2, 1, sharex=True), CLASSIFIERS, strict=Tru
         axes.plot(N_COMPONENTS, values, "o-", label=name)
     axes.set_xscale("log", base=2)
     axes.set_xticks(N_COMPONENTS, N_COMPONENTS)
-    axes.set(title=title, ylabel="test accuracy")
+    axes.set(title=title.capitalize(), ylabel="test accuracy")
     axes.grid(alpha=0.3)
-axes.set_xlabel("components")
+axes.set_xlabel("number of components")
 axes.legend(loc="lower right")
 
-for axes, (name, codes) in zip(right.subplots(1, 3), maps.items(), strict=True):
+for axes, (name, codes) in zip(
+    right.subplots(1, 3), test_codes_in_2d.items(), strict=True
+):
     points = axes.scatter(*codes.T, c=y_test, s=4, cmap="tab10", vmin=-0.5, vmax=9.5)
-    axes.set(title=name, xticks=[], yticks=[])
-right.suptitle("test images in two components")
+    axes.set(title=name, xticks=[], yticks=[], xlabel="component 1")
+right.axes[0].set_ylabel("component 2")
+right.suptitle("Codes of the test images, 2 components")
 right.colorbar(points, ax=right.axes, ticks=range(10), location="bottom", label="digit")
-figure.savefig("examples/plot_image_codes.png", dpi=100)
+path = Path(__file__).with_suffix(".png")
+figure.savefig(path, dpi=100)
+print(f"Figure saved to {path}")

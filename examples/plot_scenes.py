@@ -1,13 +1,17 @@
 """
-Patches of photographs: telling scenes apart, and finding what does not belong
-==============================================================================
+Codes of image patches: classification and anomaly detection
+============================================================
 
-Two uses of codes of image patches, on scikit-learn's two sample photographs: features
-for a classifier that says which picture a patch is from, and an error map that shows a
-petal where there was none. PCA, a dense and a convolutional autoencoder side by side.
+This example uses patches of scikit-learn's two sample photographs. First, classifiers
+use the codes of a patch to predict which photograph it is from. Second, the
+reconstruction error shows where a piece of a flower was inserted into the other
+photograph. The codes come from PCA, a dense autoencoder and a convolutional
+autoencoder.
 
     python examples/plot_scenes.py
 """
+
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +27,8 @@ from sklearn.preprocessing import StandardScaler
 from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
 
 # %%
-# The photographs at half their size, and patches of 16 by 16 pixels in colour.
+# The photographs are reduced to half their size. The patches have 16 by 16 pixels in
+# colour.
 
 SIDE = 16
 
@@ -35,7 +40,7 @@ def halve(image):
 
 
 def patches(image, step):
-    """Return the rows of flattened patches, and how many lie down and across."""
+    """Return flattened patches, and the numbers of patches down and across."""
     windows = sliding_window_view(image, (SIDE, SIDE), axis=(0, 1))[::step, ::step]
     rows = np.moveaxis(windows, 2, -1).reshape(-1, SIDE * SIDE * 3)
     return rows, windows.shape[:2]
@@ -44,17 +49,19 @@ def patches(image, step):
 china, flower = (halve(image) for image in load_sample_images().images)
 
 # %%
-# Which picture is a patch from? The reducers and the classifiers learn from the left
-# half of each picture and are tested on the right half, which looks rather different.
+# Classification: which photograph is a patch from? Reducers and classifiers are fitted
+# to patches of the left half of each photograph. They are tested on the right half,
+# which has a different content.
 
 
-def labelled(half):
-    rows = [patches(np.array_split(image, 2, 1)[half], 6)[0] for image in scenes]
+def labelled_patches(half):
+    """Return patches of one half (0: left, 1: right) and their photographs."""
+    halves = [np.array_split(image, 2, axis=1)[half] for image in (china, flower)]
+    rows = [patches(image, 6)[0] for image in halves]
     return np.concatenate(rows), np.repeat([0, 1], [len(row) for row in rows])
 
 
-scenes = (china, flower)
-(X_train, y_train), (X_test, y_test) = labelled(0), labelled(1)
+(X_train, y_train), (X_test, y_test) = labelled_patches(0), labelled_patches(1)
 REDUCERS = {
     "PCA": lambda k: PCA(k, random_state=0),
     "dense": lambda k: AutoencoderTransformer(k, random_state=0),
@@ -63,11 +70,12 @@ REDUCERS = {
     ),
 }
 CLASSIFIERS = {
-    "logistic": LogisticRegression(max_iter=1000),
-    "neighbours": KNeighborsClassifier(15),
+    "logistic regression": LogisticRegression(max_iter=1000),
+    "nearest neighbours": KNeighborsClassifier(15),
 }
 accuracy = {}
-print("| components | reducer | logistic | neighbours |\n| --- | --- | --- | --- |")
+print("| components | reducer | logistic regression | nearest neighbours |")
+print("| --- | --- | --- | --- |")
 for k in (2, 8):
     for name, reducer in REDUCERS.items():
         fitted = reducer(k).fit(X_train)
@@ -75,24 +83,26 @@ for k in (2, 8):
         for title, classifier in CLASSIFIERS.items():
             pipeline = make_pipeline(StandardScaler(), classifier).fit(codes, y_train)
             accuracy[title, k, name] = pipeline.score(test_codes, y_test)
-        shares = " | ".join(f"{accuracy[c, k, name]:.3f}" for c in CLASSIFIERS)
-        print(f"| {k} | {name} | {shares} |", flush=True)
+        scores = " | ".join(f"{accuracy[c, k, name]:.3f}" for c in CLASSIFIERS)
+        print(f"| {k} | {name} | {scores} |", flush=True)
 
 # %%
-# What does not belong? The reducers learn the view as it is, as well as they can: there
-# is no other view to prepare for, so nothing is held out. Then a piece of a petal is
-# put among the leaves, and all patches are reconstructed: those that the reducer has
-# not learnt to compress come out worst.
+# Anomaly detection: the reducers are fitted to patches of the original photograph. Then
+# a piece of the flower is inserted, and all patches of the changed photograph are
+# reconstructed. Patches that overlap the inserted piece should have the largest errors.
+#
+# The reducers are used on this photograph only, so they need not generalise to others.
+# For this reason the autoencoder holds out no rows (``early_stopping=False``).
 
 TOP, LEFT, SIZE = 160, 200, 24
-altered = china.copy()
-altered[TOP : TOP + SIZE, LEFT : LEFT + SIZE] = flower[60:84, 90:114]
-rows, shape = patches(altered, 2)
+changed = china.copy()
+changed[TOP : TOP + SIZE, LEFT : LEFT + SIZE] = flower[60:84, 90:114]
+rows, shape = patches(changed, 2)
 down, across = 2 * np.indices(shape).reshape(2, -1)
 overlaps = (abs(down + SIDE / 2 - TOP - SIZE / 2) < (SIDE + SIZE) / 2) & (
     abs(across + SIDE / 2 - LEFT - SIZE / 2) < (SIDE + SIZE) / 2
 )
-maps, areas = {}, {}
+error_maps, areas = {}, {}
 print("\n| components | reducer | area under the ROC curve |\n| --- | --- | --- |")
 for k in (8, 32):
     for name in ("PCA", "convolutional"):
@@ -100,24 +110,29 @@ for k in (8, 32):
         if name != "PCA":
             reducer.set_params(early_stopping=False, max_iter=60)
         fitted = reducer.fit(patches(china, 3)[0])
-        # Minus ``score_samples`` in skae; that of PCA is a log-likelihood instead.
-        found = fitted.inverse_transform(fitted.transform(rows))
-        errors = np.square(rows - found).sum(axis=1)
-        maps[name, k], areas[name, k] = errors, roc_auc_score(overlaps, errors)
+        # skae's ``score_samples`` is minus the mean of these squares. PCA's
+        # ``score_samples`` is a log-likelihood, so the squares are computed here.
+        restored = fitted.inverse_transform(fitted.transform(rows))
+        errors = np.square(rows - restored).sum(axis=1)
+        error_maps[name, k] = errors
+        areas[name, k] = roc_auc_score(overlaps, errors)
         print(f"| {k} | {name} | {areas[name, k]:.3f} |", flush=True)
 
 # %%
-# The figure, with the maps of 8 components.
+# The figure shows the changed photograph, the error maps for 8 components, and the
+# accuracies of the classifiers. In the error maps, brighter pixels are centres of
+# patches with larger errors. The squares mark the inserted piece. The convolutional
+# autoencoder detects it better than PCA. The accuracies of the reducers are similar.
 
 figure, cells = plt.subplots(2, 2, figsize=(11, 7.2), layout="constrained")
-cells[0, 0].imshow(altered)
-cells[0, 0].set_title("a petal among the leaves")
+cells[0, 0].imshow(changed)
+cells[0, 0].set_title("Photograph with an inserted piece of a flower")
 for axes, name in zip(cells.flat[1:3], ("PCA", "convolutional"), strict=True):
-    error_map = maps[name, 8].reshape(shape)
-    edge = SIDE / 2 - 1  # a patch is shown by its centre
+    error_map = error_maps[name, 8].reshape(shape)
+    edge = SIDE / 2 - 1  # half a patch minus half a step
     extent = (edge, edge + 2 * shape[1], edge + 2 * shape[0], edge)
     axes.imshow(np.sqrt(error_map), extent=extent, cmap="magma")
-    axes.set(title=f"errors, {name}: area under ROC {areas[name, 8]:.2f}")
+    axes.set_title(f"Errors, {name}, area under the ROC curve {areas[name, 8]:.2f}")
     axes.set(xlim=cells[0, 0].get_xlim(), ylim=cells[0, 0].get_ylim())
 for axes, color in zip(cells.flat[:3], "kww", strict=True):
     box = plt.Rectangle((LEFT, TOP), SIZE, SIZE, fill=False, ec=color, lw=1.5)
@@ -127,8 +142,13 @@ for i, name in enumerate(REDUCERS):
     heights = [accuracy[key] for key in accuracy if key[2] == name]
     bars = cells[1, 1].bar(np.arange(4) + 0.27 * (i - 1), heights, 0.25, label=name)
     cells[1, 1].bar_label(bars, fmt="%.2f", fontsize=8)
-cells[1, 1].set_xticks(range(4), dict.fromkeys(f"{c}, {k}" for c, k, _ in accuracy))
-cells[1, 1].set(title="which picture? (classifier, components)", ylabel="test accuracy")
+groups = dict.fromkeys(
+    "\n".join([*title.split(), f"{k} components"]) for title, k, _ in accuracy
+)
+cells[1, 1].set_xticks(range(4), groups)
+cells[1, 1].set(title="Which photograph is a patch from?", ylabel="test accuracy")
 cells[1, 1].set(ylim=(0.5, 1.05))
 cells[1, 1].legend(ncols=3, loc="upper center")
-figure.savefig("examples/plot_scenes.png", dpi=100)
+path = Path(__file__).with_suffix(".png")
+figure.savefig(path, dpi=100)
+print(f"Figure saved to {path}")

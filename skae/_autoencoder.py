@@ -7,7 +7,10 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from ._base import BaseAutoencoder
 from ._incremental import IncrementalMixin
 from ._networks import CustomLayers, DenseLayers, NetworkSpec, checked_sizes
-from ._objective import Contraction, Corruption, Reconstruction, Sparsity
+from ._objective.contraction import Contraction
+from ._objective.corruption import Corruption
+from ._objective.reconstruction import Reconstruction
+from ._objective.sparsity import Sparsity
 from ._parameters import merged_constraints
 
 _TERMS = Reconstruction, Corruption, Sparsity, Contraction

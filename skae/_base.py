@@ -21,7 +21,8 @@ from ._engines import OptimizerChoice
 from ._linear import LinearPath, PrincipalAxes
 from ._model import FittedModel, NetworkCodec
 from ._networks import NetworkSpec, initial_weights
-from ._objective import Term, WeightPenalty
+from ._objective import Term
+from ._objective.weight_penalty import WeightPenalty
 from ._parameters import check_together, merged_constraints
 from ._training import (
     Schedule,

@@ -17,7 +17,10 @@ from ._networks import (
     checked_sizes,
     convolutions,
 )
-from ._objective import Contraction, Corruption, Reconstruction, Sparsity
+from ._objective.contraction import Contraction
+from ._objective.corruption import Corruption
+from ._objective.reconstruction import Reconstruction
+from ._objective.sparsity import Sparsity
 from ._parameters import merged_constraints
 
 _TERMS = Reconstruction, Corruption, Sparsity, Contraction

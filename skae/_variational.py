@@ -23,7 +23,7 @@ from ._networks import (
     checked_sizes,
     convolutions,
 )
-from ._objective import Likelihood
+from ._objective.likelihood import Likelihood
 from ._parameters import merged_constraints
 from ._validation import validated
 
@@ -317,7 +317,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
+            Rows to evaluate.
 
         Returns
         -------
@@ -337,7 +337,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to judge.
+            Rows to evaluate.
 
         y : None
             Ignored, here for the conventions of scikit-learn.

@@ -116,13 +116,13 @@ class AutoencoderOverSampler(BaseOverSampler):
 def _seeded_clone(estimator, rng: np.random.RandomState):
     """Return a clone with seeds for its random states, as ensembles make them."""
     copy = clone(estimator)
-    return copy.set_params(
-        **{
-            name: rng.randint(2**31)
-            for name in sorted(copy.get_params(deep=True))
-            if name == "random_state" or name.endswith("__random_state")
-        }
-    )
+    seeds = {
+        name: rng.randint(2**31)
+        for name in sorted(copy.get_params(deep=True))
+        if name == "random_state" or name.endswith("__random_state")
+    }
+    copy.set_params(**seeds)
+    return copy
 
 
 def _deviations_within(codes: np.ndarray, y: np.ndarray) -> np.ndarray:

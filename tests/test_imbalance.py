@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from imblearn.pipeline import make_pipeline
+from imblearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.mixture import GaussianMixture
@@ -13,6 +15,16 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
 from skae.imbalance import AutoencoderOverSampler
+
+SMALL = AutoencoderTransformer(1, hidden_layer_sizes=(8,), max_iter=2)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    list(estimator_checks_generator(AutoencoderOverSampler(SMALL, random_state=0))),
+)
+def test_imbalanced_learns_checks(estimator, check):
+    check(estimator)
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +105,11 @@ def test_the_over_sampler_works_in_a_grid_search(imbalanced):
     grid = {"autoencoderoversampler__sampling_strategy": [0.5, 1.0]}
     search = GridSearchCV(pipeline, grid, cv=2).fit(X / 16, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_frozen_autoencoder_is_not_fitted_again(imbalanced):
+    X, y, _, _ = imbalanced
+    fitted = AutoencoderTransformer(4, max_iter=2, random_state=0).fit(X)
+    sampler = AutoencoderOverSampler(FrozenEstimator(fitted), random_state=0)
+    sampler.fit_resample(X, y)
+    assert sampler.autoencoder_.estimator is fitted

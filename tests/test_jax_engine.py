@@ -16,7 +16,8 @@ from skae._networks import (
     build_networks,
     initial_weights,
 )
-from skae._objective import Objective, Reconstruction
+from skae._objective import Objective
+from skae._objective.reconstruction import Reconstruction
 from skae._training import Phase, Schedule, TrainingData, train
 
 SCHEDULE = Schedule(3, learning_rate=1e-2, decays=True, tol=0.0, n_iter_no_change=3)

@@ -6,9 +6,9 @@ from conftest import small_network
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
-from skae._objective import Corruption, Reconstruction
-from skae._objective._contraction import PERTURBATION, jacobian_norm
-from skae._objective._corruption import CorruptionNumbers
+from skae._objective.contraction import PERTURBATION, jacobian_norm
+from skae._objective.corruption import Corruption, CorruptionNumbers
+from skae._objective.reconstruction import Reconstruction
 
 
 @pytest.mark.parametrize("level", [0.0, 0.2, 0.6])

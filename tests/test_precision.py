@@ -10,7 +10,8 @@ from skae._data import Batch, Resident, Scaling
 from skae._engines import HyperParameters, OptimizerSpec, engine, networks
 from skae._engines.jax._precision import in_full_precision
 from skae._networks import WeightScales, initial_weights
-from skae._objective import Objective, Reconstruction
+from skae._objective import Objective
+from skae._objective.reconstruction import Reconstruction
 
 
 @pytest.mark.parametrize("setting", [None, "bfloat16", "tensorfloat32"])

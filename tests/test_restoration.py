@@ -9,8 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from skae import ConvolutionalAutoencoderTransformer
-from skae._objective import Corruption
-from skae._objective._corruption import CorruptionNumbers
+from skae._objective.corruption import Corruption, CorruptionNumbers
 
 
 def blur(X):

@@ -1,6 +1,5 @@
 """Invalid input raises scikit-learn's error messages before any training."""
 
-
 import numpy as np
 import pytest
 

@@ -75,7 +75,7 @@ def test_the_bound_is_at_most_the_likelihood():
 
 
 def test_the_divergence_of_normal_posteriors_equals_its_integral():
-    from skae._objective import divergences, draw_codes
+    from skae._objective.likelihood import divergences, draw_codes
 
     mean, deviation = np.array([[0.3, -1.0]]), np.array([[0.5, 2.0]])
     posterior = np.hstack([mean, 2 * np.log(deviation)]).astype("f4")
@@ -93,7 +93,7 @@ def test_the_divergence_of_normal_posteriors_equals_its_integral():
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 def test_likelihoods_equal_those_of_scipy(likelihood):
-    from skae._objective import negative_log_likelihood
+    from skae._objective.likelihood import negative_log_likelihood
 
     rng = np.random.default_rng(0)
     if likelihood == "bernoulli":

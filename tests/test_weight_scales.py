@@ -11,7 +11,8 @@ from skae import AutoencoderTransformer
 from skae._data import Batch, Resident, Scaling
 from skae._engines import HyperParameters, OptimizerSpec, engine, networks
 from skae._networks import WeightScales, build_networks
-from skae._objective import Objective, Reconstruction
+from skae._objective import Objective
+from skae._objective.reconstruction import Reconstruction
 
 
 def relative_error(model, X, train):

@@ -14,7 +14,7 @@ from .. import _engines as engines
 from .. import _keras as keras
 from .._data import Scaling, chunk_rows
 from .._networks import NetworkSpec
-from .._objective import divergences, draw_codes, negative_log_likelihood
+from .._objective.likelihood import divergences, draw_codes, negative_log_likelihood
 from ._blocks import FEW, MANY
 from ._bounds import Bounds, blend
 from ._code_transform import CodeTransform

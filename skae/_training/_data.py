@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._data import Batch, Block, FeatureSwaps, Feed, Resident, Scaling, Split, feed
 from .._engines import Engine, HyperParameters
 from .._networks import WeightScales
-from .._objective import WeightPenalty
+from .._objective.weight_penalty import WeightPenalty
 from ._config import TrainingConfig
 
 _NEW_ROWS = 4
