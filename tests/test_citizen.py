@@ -182,8 +182,11 @@ def test_inputs_are_not_changed(digits):
 def test_global_state_is_not_changed(digits):
     import keras
 
-    keras.utils.set_random_seed(3)
-    drawn = np.array(keras.random.normal((3,)))
+    def drawn_after(seed):
+        keras.utils.set_random_seed(seed)
+        return np.array(keras.random.normal((3,)))
+
+    _, *drawn = (drawn_after(3) for _ in range(3))
     keras.utils.set_random_seed(3)
     before = (
         np.random.get_state()[1].copy(),
@@ -206,7 +209,9 @@ def test_global_state_is_not_changed(digits):
     )
     for was, now in zip(before, after, strict=True):
         np.testing.assert_equal(now, was)
-    np.testing.assert_array_equal(keras.random.normal((3,)), drawn)
+    # In early versions of Keras, a seed does not reset the generator of `keras.random`.
+    if np.array_equal(*drawn):
+        np.testing.assert_array_equal(keras.random.normal((3,)), drawn[0])
 
 
 def build_encoder(n_features, n_components):
