@@ -11,6 +11,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # of matrix products to ten bits.
 os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "float32")
 
+# Some tests import Keras before skae does.
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_wine
