@@ -3,10 +3,11 @@
 from ._autoencoder import AutoencoderTransformer
 from ._convolutional import ConvolutionalAutoencoderTransformer
 from ._variational import VariationalAutoencoderTransformer
+from ._version import __version__
 
 __all__ = [
     "AutoencoderTransformer",
     "ConvolutionalAutoencoderTransformer",
     "VariationalAutoencoderTransformer",
+    "__version__",
 ]
-__version__ = "0.1.0.dev0"

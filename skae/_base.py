@@ -19,7 +19,7 @@ from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
 from ._data import Scaling, Split, split_rows
 from ._engines import OptimizerChoice
 from ._linear import LinearPath, PrincipalAxes
-from ._model import FittedModel, NetworkCodec
+from ._model import Box, FittedModel, NetworkCodec
 from ._networks import NetworkSpec, initial_weights
 from ._objective import Term
 from ._objective.weight_penalty import WeightPenalty
@@ -36,7 +36,7 @@ from ._training import (
 )
 from ._transformer import CodecTransformer
 from ._undo import undone_on_failure
-from ._validation import validated_for_fit
+from ._validation import check_scale, validated_for_fit
 
 
 class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
@@ -86,11 +86,21 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         return FittedModel.pca(axes, own, self.whiten, data.dtype)
 
     def _network_model(
-        self, codec: NetworkCodec, data, axes: PrincipalAxes | None
+        self,
+        codec: NetworkCodec,
+        data,
+        axes: PrincipalAxes | None,
+        seen: tuple[Box, Box] | None = None,
     ) -> FittedModel:
-        """Return a network. If axes are given, PCA continues it beyond ``data``."""
+        """Return a network.
+
+        If axes are given, PCA continues it beyond ``data`` and beyond what was ``seen``
+        before.
+        """
         rotate = not self.sparsity and codec.spec.has_linear_codes
-        return FittedModel.network(codec, data, axes, rotate=rotate, whiten=self.whiten)
+        return FittedModel.network(
+            codec, data, axes, rotate=rotate, whiten=self.whiten, seen=seen
+        )
 
     @_fit_context(prefer_skip_nested_validation=True)
     @undone_on_failure
@@ -155,6 +165,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         axes = self._principal_axes(data, own, rng)
         spec = self._network_spec(data.shape[1], self._code_width(data, axes))
         config = TrainingConfig.of(parameters, self._terms, spec, X_clean is not None)
+        check_scale(self, own, data.dtype, is_network=not config.is_pca)
         if axes is not None and config.is_pca:
             with EpochListener(self, X, y):
                 model = FittedModel.pca(axes, own, self.whiten, data.dtype)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,16 +17,18 @@ import numpy as np
 
 
 @contextmanager
-def default_variable(name: str, value: str | None) -> Iterator[None]:
-    """Set an environment variable inside, unless it is set already."""
-    if value is None or name in os.environ:
-        yield
-        return
-    os.environ[name] = value
+def environment(**defaults: str | None) -> Iterator[None]:
+    """Set variables that are not set, inside. Then put all variables back."""
+    before = dict(os.environ)
+    for name, value in defaults.items():
+        if value is not None:
+            os.environ.setdefault(name, value)
     try:
         yield
     finally:
-        del os.environ[name]
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager
@@ -38,9 +42,32 @@ def generators_kept() -> Iterator[None]:
         np.random.set_state(of_numpy)
 
 
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Let an interrupt by the keyboard wait until the end."""
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    if not is_main or handler is None:
+        yield
+        return
+    received: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *details: received.append(details))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if received and callable(handler):
+        handler(*received[0])
+
+
 def variable(name: str) -> str | None:
     """Return the value of an environment variable, or None."""
     return os.environ.get(name)
+
+
+def process() -> int:
+    """Return the number of this process."""
+    return os.getpid()
 
 
 def n_cores() -> int:

@@ -12,10 +12,10 @@ from sklearn.base import _fit_context
 from sklearn.decomposition import IncrementalPCA
 from sklearn.utils import check_random_state
 
-from ._data import Batch, Scaling, Split, dense
+from ._data import Batch, Scaling, Split, chunks, dense
 from ._engines import State
 from ._linear import LinearPath, PrincipalAxes
-from ._model import FittedModel, LinearCodec, NetworkCodec, squared_errors
+from ._model import Box, FittedModel, LinearCodec, NetworkCodec, squared_errors
 from ._networks import NetworkSpec, WeightScales, initial_weights
 from ._parameters import check_together
 from ._training import (
@@ -27,7 +27,7 @@ from ._training import (
     train_once,
 )
 from ._undo import undone_on_failure
-from ._validation import validated
+from ._validation import check_scale, validated
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ class IncrementalState:
 
     n_samples_seen : int
         Number of rows so far.
+
+    seen : tuple of Box or None
+        Around the rows so far and their codes, each with the network after its batch.
     """
 
     spec: NetworkSpec
@@ -68,6 +71,7 @@ class IncrementalState:
     rng: np.random.RandomState
     losses: tuple[float, ...] = ()
     n_samples_seen: int = 0
+    seen: tuple[Box, Box] | None = None
 
     @classmethod
     def begin(
@@ -107,7 +111,15 @@ class IncrementalState:
         if not np.isfinite(loss):
             state = self.state
         losses = (*self.losses, loss)
-        return replace(learned, state=state, rng=rng, losses=losses)
+        learned = replace(learned, state=state, rng=rng, losses=losses)
+        rows, codes = self.seen or learned.codec.nothing_seen()
+        for chunk in chunks(X):
+            part = dense(X[chunk])
+            rows, codes = (
+                rows.with_rows(part),
+                codes.with_rows(learned.codec.encode(part)),
+            )
+        return replace(learned, seen=(rows, codes))
 
     def beats_pca(self, X: Any) -> bool:
         """Say whether the network reconstructs a new batch significantly better."""
@@ -208,6 +220,7 @@ class IncrementalMixin:
             axes = self._principal_axes(data, scaling, rng)
             spec = self._network_spec(data.shape[1], self._code_width(data, axes))
             config = TrainingConfig.of(parameters, self._terms, spec)
+            check_scale(self, scaling, data.dtype, is_network=not config.is_pca)
             before = IncrementalState.begin(config, scaling, axes, rng)
         else:
             self._check_unchanged(before.spec)
@@ -216,8 +229,8 @@ class IncrementalMixin:
         network_is_better = before.beats_pca(data)
         after = before.after(data, config)
         if network_is_better:
-            # A batch does not show where the data end, so there are no bounds.
-            model = self._network_model(after.codec, data, None)
+            axes = None if after.pca is None else after.axes
+            model = self._network_model(after.codec, data, axes, after.seen)
         else:
             own = Scaling(after.mean, after.scaling.scale)
             model = FittedModel.pca(after.axes, own, self.whiten, data.dtype)

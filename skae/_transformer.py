@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from abc import ABC
 from numbers import Integral
 from typing import Any
@@ -17,9 +18,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from ._data import variances
+from ._data import Scaling, variances
 from ._model import Codec, LinearCodec, draw_from, squared_errors
-from ._validation import check_finite, validated, validated_codes
+from ._validation import check_decoded, check_finite, validated, validated_codes
+from ._version import __version__
 
 _KERAS_MODELS = ("encoder_", "decoder_")
 
@@ -74,8 +76,7 @@ class CodecTransformer(
             The reconstructed rows, in the dtype of ``X``.
         """
         check_is_fitted(self)
-        codes = validated_codes(self, X)
-        return self._codec.decode(codes)
+        return self._decode(validated_codes(self, X))
 
     def reconstruct(self, X):
         """Encode and decode ``X``.
@@ -92,7 +93,7 @@ class CodecTransformer(
         """
         check_is_fitted(self)
         data = validated(self, X)
-        return self._codec.decode(self._codec.encode(data))
+        return self._decode(self._codec.encode(data))
 
     def sample(self, n_samples=1, random_state=None):
         """Generate rows: draw codes from their distribution and decode them.
@@ -114,7 +115,7 @@ class CodecTransformer(
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         rng = check_random_state(random_state)
         codes = draw_from(self.density_, int(n_samples), rng)
-        return self._codec.decode(np.asarray(codes, dtype=np.float64))
+        return self._decode(np.asarray(codes, dtype=np.float64))
 
     def score_samples(self, X):
         """Return minus the mean squared error of each row's reconstruction.
@@ -159,8 +160,10 @@ class CodecTransformer(
         """
         check_is_fitted(self)
         data = validated(self, X)
-        error = squared_errors(self._codec, data).sum()
-        total = variances(data).sum() * data.shape[0]
+        # In units of the data, since squares of very small values are zero.
+        own = Scaling.fit(data)
+        error = squared_errors(self._codec, data, own.scale).sum()
+        total = variances(data, own.mean, own.scale).sum() * data.shape[0]
         return float(1 - error / total) if total > 0 else float(error == 0)
 
     @property
@@ -244,7 +247,25 @@ class CodecTransformer(
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {name: state[name] for name in state if name not in _KERAS_MODELS}
+        kept = {name: state[name] for name in state if name not in _KERAS_MODELS}
+        return kept | {"_skae_version": __version__}
+
+    def __setstate__(self, state):
+        version = state.pop("_skae_version", "an unknown version")
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was pickled by skae {version} and is "
+                f"loaded by skae {__version__}. It may fail or give other results.",
+                UserWarning,
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", over="ignore"):
+            rows = self._codec.decode(codes)
+        check_decoded(self, rows)
+        return rows
 
     def __dir__(self):
         # Displays and tab completion read all attributes that are listed here. They

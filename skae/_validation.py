@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
-from ._data import Batch
+from ._data import Batch, Scaling
 
 _FLOATS = [np.float64, np.float32]
 
@@ -39,6 +39,7 @@ def validated(estimator: Any, X: Any, reset: bool = False, finite: bool = True) 
         reset=reset,
         ensure_all_finite=False,
     )
+    data = _canonical(data)
     if finite:
         check_finite(estimator, data)
     return data
@@ -91,7 +92,8 @@ def check_finite(estimator: Any, data: Any, name: str = "X") -> None:
     """Raise ``ValueError`` where a value is missing, infinite or too large."""
     values = data.data if issparse(data) else data
     owner = type(estimator).__name__
-    assert_all_finite(values, estimator_name=owner, input_name=name)
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert_all_finite(values, estimator_name=owner, input_name=name)
     if values.dtype == np.float32:
         return
     largest = max(values.max(initial=0), -values.min(initial=0))
@@ -99,6 +101,31 @@ def check_finite(estimator: Any, data: Any, name: str = "X") -> None:
         raise ValueError(
             f"Input {name} contains infinity or a value too large for "
             f"dtype('float32'), in which {owner} computes. Rescale the data first."
+        )
+
+
+def check_decoded(estimator: Any, rows: np.ndarray) -> None:
+    """Raise ``ValueError`` if decoded rows exceed their dtype."""
+    if not np.isfinite(rows).all():
+        raise ValueError(
+            f"Input X contains codes too large for {rows.dtype!r}: the rows that "
+            f"{type(estimator).__name__} decodes from them are infinite."
+        )
+
+
+def check_scale(estimator: Any, scaling: Scaling, dtype: Any, is_network: bool) -> None:
+    """Raise ``ValueError`` if float32 cannot hold what is computed.
+
+    Networks compute with one over the scale. Float32 data give variances in float32.
+    """
+    low, high = (1e-30, 1e30) if is_network else (0.0, np.inf)
+    if dtype == np.float32:
+        high = 1e18
+    if not low <= scaling.scale <= high:
+        raise ValueError(
+            f"Input X has a standard deviation of {scaling.scale:.1e}, outside the "
+            f"range of dtype('float32'), in which {type(estimator).__name__} computes. "
+            "Rescale the data first."
         )
 
 
@@ -119,5 +146,14 @@ def _validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any
         raise ValueError(
             f"{name} has shape {rows.shape}, but must have shape {wanted} to fit to X."
         )
+    rows = _canonical(rows)
     check_finite(estimator, rows, name)
     return rows
+
+
+def _canonical(data: Any) -> Any:
+    """Return sparse rows with one entry for each value. The user's stay as they are."""
+    if issparse(data) and not data.has_canonical_format:
+        data = data.copy()
+        data.sum_duplicates()
+    return data

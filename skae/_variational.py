@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import BaseAutoencoder
 from ._data import Scaling
 from ._linear import LinearPath, PrincipalAxes
-from ._model import FittedModel, Gaussian, NetworkCodec
+from ._model import Box, FittedModel, Gaussian, NetworkCodec
 from ._networks import (
     ConvolutionalLayers,
     DenseLayers,
@@ -388,7 +388,11 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         return LinearPath.probabilistic_pca(axes, scaling.scale, mean, self.likelihood)
 
     def _network_model(
-        self, codec: NetworkCodec, data, axes: PrincipalAxes | None
+        self,
+        codec: NetworkCodec,
+        data,
+        axes: PrincipalAxes | None,
+        seen: tuple[Box, Box] | None = None,
     ) -> FittedModel:
         # Its own prior sets the scale and the directions of its codes, and its own
         # likelihood says how far to trust it.

@@ -124,7 +124,9 @@ def test_all_parts_of_a_batch_belong_to_the_same_rows(kind):
 
 @pytest.mark.parametrize("n_rows", [20, 150, 1198, 1797, 60_000])
 def test_samples_of_similar_size_share_a_shape(n_rows):
-    shapes = {_feed._capacity(n, 32) for n in range(n_rows, n_rows + n_rows // 16)}
+    shapes = {
+        -(-_feed.shared_capacity(n) // 32) for n in range(n_rows, n_rows + n_rows // 16)
+    }
     assert len(shapes) <= 2
     assert n_rows <= 32 * min(shapes) <= max(n_rows * 1.125 + 32, 32)
 

@@ -4,7 +4,7 @@ from ._augmentation import FeatureSwaps
 from ._batch import Batch
 from ._chunks import aligned_empty, cached_chunks, chunk_rows, chunks, dense, slices
 from ._dependence import groups_of_copies, merged_groups, numbered
-from ._feed import BLOCK_BYTES, Block, Feed, Resident, Streamed, feed
+from ._feed import BLOCK_BYTES, Block, Feed, Resident, Streamed, feed, shared_capacity
 from ._held_out import split_rows
 from ._scaling import Scaling, on_grid, variances
 from ._split import Split
@@ -31,6 +31,7 @@ __all__ = [
     "merged_groups",
     "numbered",
     "on_grid",
+    "shared_capacity",
     "slices",
     "split_rows",
     "variances",

@@ -108,7 +108,7 @@ class Resident:
     @classmethod
     def of(cls, X: Batch, scaling: Scaling, batch_size: int, place: Place) -> Resident:
         """Scale the rows of ``X`` and place them on the device."""
-        n_batches = _capacity(X.n_rows, batch_size)
+        n_batches = -(-shared_capacity(X.n_rows) // batch_size)
         rows = _in_units(X, scaling, chunks, n_batches * batch_size)
         return cls(place(rows), rows, batch_size, n_batches, place)
 
@@ -200,14 +200,14 @@ def feed(
     return (Resident if fits else Streamed).of(X, scaling, batch_size, place)
 
 
-def _capacity(n_rows: int, batch_size: int) -> int:
-    """Return a number of batches that samples of about as many rows share.
+def shared_capacity(n_rows: int) -> int:
+    """Return a number of rows, at least this many, that samples of this size share.
 
     It grows in steps of at most an eighth. So all folds of a cross-validation, and most
     sizes of a learning curve, share a compiled program.
     """
     step = 2 ** max(int(np.log2(n_rows)) - 3, 0)
-    return -(-(-(-n_rows // step) * step) // batch_size)
+    return -(-n_rows // step) * step
 
 
 def _in_units(

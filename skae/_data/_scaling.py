@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ._chunks import aligned_empty, cached_chunks, dense
+from ._chunks import aligned_empty, cached_chunks, dense, slices
 
 _STEPS = 2.0**16
 
 _TINY = 1e-18
 """Squares of values below this scale underflow in float32."""
+
+_SQUARES_VANISH = 1e-140
+"""Squares of values below this scale underflow in float64."""
+
+_STORED = 2**20
+"""Values of a sparse matrix that are copied at once."""
 
 _NEAR = 8
 """Largest distance of the mean from the origin, in units of the scale, at which float32
@@ -51,6 +57,9 @@ class Scaling:
         """Measure the mean and the scale of the rows of ``X`` in float64."""
         mean = _means(X)
         scale = float(np.sqrt(variances(X, mean).mean()))
+        if scale < _SQUARES_VANISH:
+            largest = _largest_deviation(X, mean) or 1.0
+            scale = largest * float(np.sqrt(variances(X, mean, largest).mean()))
         # The computed deviation of a constant feature is a rounding error of its mean.
         rounding = 10 * np.finfo(np.float64).eps * np.abs(mean).max(initial=0.0)
         return cls(mean, scale if scale > rounding else 1.0)
@@ -59,6 +68,11 @@ class Scaling:
     def none(cls, n_features: int) -> Scaling:
         """Keep the data's own units."""
         return cls(np.zeros(n_features), 1.0)
+
+    @property
+    def squares_vanish(self) -> bool:
+        """Whether squares of the deviations underflow in float64."""
+        return self.scale < _SQUARES_VANISH
 
     @property
     def is_mild(self) -> bool:
@@ -107,19 +121,39 @@ class Scaling:
         return rows * self.scale + self.mean
 
 
-def variances(X, mean: np.ndarray | None = None) -> np.ndarray:
-    """Return the variance of each feature, in float64."""
-    if issparse(X):
-        return mean_variance_axis(X.astype(np.float64), axis=0)[1]
+def variances(X, mean: np.ndarray | None = None, unit: float = 1.0) -> np.ndarray:
+    """Return the variance of each feature in float64, in squares of a unit."""
     mean = _means(X) if mean is None else mean
+    if issparse(X):
+        # Values that are not stored are zero.
+        n_zeros = X.shape[0] - np.bincount(X.indices, minlength=X.shape[1])
+        total = n_zeros * np.square(mean / unit)
+        for values, columns in _stored(X):
+            squares = np.square((values - mean[columns]) / unit)
+            total += np.bincount(columns, squares, minlength=X.shape[1])
+        return total / X.shape[0]
     squares = (
-        np.square(dense(X[part]) - mean).sum(axis=0) for part in cached_chunks(X)
+        np.square((dense(X[part]) - mean) / unit).sum(axis=0)
+        for part in cached_chunks(X)
     )
     return sum(squares) / X.shape[0]
 
 
+def _largest_deviation(X, mean: np.ndarray) -> float:
+    return max(float(np.abs(dense(X[p]) - mean).max()) for p in cached_chunks(X))
+
+
 def _means(X) -> np.ndarray:
     if issparse(X):
-        return mean_variance_axis(X.astype(np.float64), axis=0)[0]
-    sums = (dense(X[part]).sum(axis=0, dtype=np.float64) for part in cached_chunks(X))
-    return sum(sums) / X.shape[0]
+        sums = (
+            np.bincount(columns, values, X.shape[1]) for values, columns in _stored(X)
+        )
+    else:
+        sums = (dense(X[p]).sum(axis=0, dtype=np.float64) for p in cached_chunks(X))
+    return sum(sums, np.zeros(X.shape[1])) / X.shape[0]
+
+
+def _stored(X) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield stored values of a CSR matrix as float64, and their columns, in parts."""
+    for part in slices(X.nnz, _STORED):
+        yield X.data[part].astype(np.float64), X.indices[part]

@@ -27,6 +27,7 @@ def shared(build: Callable) -> Any:
 
     @wraps(build)
     def build_once(*args):
+        keras.ensure_own_process()
         with _BUILDING:
             return cached(*args)
 
@@ -35,7 +36,6 @@ def shared(build: Callable) -> Any:
     return build_once
 
 
-@cache
 def backend() -> Backend:
     """Return the backend that Keras runs on.
 
@@ -43,7 +43,16 @@ def backend() -> Backend:
     ------
     ImportError
         If skae has no engine for it.
+
+    RuntimeError
+        If this process was forked after Keras had started.
     """
+    keras.ensure_own_process()
+    return _backend()
+
+
+@cache
+def _backend() -> Backend:
     name = keras.backend.backend()
     if name != "jax":
         raise ImportError(

@@ -37,11 +37,12 @@ class Codec(ABC):
         """Return the decoder as a Keras model."""
 
 
-def squared_errors(codec: Codec, X: Any) -> np.ndarray:
-    """Return the squared reconstruction error of each row of ``X``."""
+def squared_errors(codec: Codec, X: Any, unit: float = 1.0) -> np.ndarray:
+    """Return the squared reconstruction error of each row, in squares of a unit."""
     parts = []
     for chunk in chunks(X):
         rows = dense(X[chunk])
         restored = codec.decode(codec.encode(rows))
-        parts.append(np.square(np.subtract(rows, restored, dtype=float)).sum(axis=1))
+        errors = np.subtract(rows, restored, dtype=float) / unit
+        parts.append(np.square(errors).sum(axis=1))
     return np.concatenate(parts)

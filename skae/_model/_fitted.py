@@ -10,6 +10,7 @@ import numpy as np
 from .._data import Scaling, slices
 from .._linear import PrincipalAxes
 from ._blocks import FEW
+from ._bounds import Box
 from ._codec import Codec
 from ._density import Gaussian
 from ._linear_codec import LinearCodec
@@ -98,6 +99,7 @@ class FittedModel:
         rotate: bool,
         whiten: bool,
         kind: Literal["linear", "network"] = "network",
+        seen: tuple[Box, Box] | None = None,
     ) -> FittedModel:
         """Return a network with canonical codes on ``X``.
 
@@ -117,9 +119,14 @@ class FittedModel:
 
         kind : {"linear", "network"}
             "linear" if the network computes a linear model.
+
+        seen : tuple of Box or None
+            Around earlier rows and their codes, with the network's own codes.
         """
         components = None if axes is None else axes.components
-        codec, summary = codec.canonical(X, components, rotate=rotate, whiten=whiten)
+        codec, summary = codec.canonical(
+            X, components, rotate=rotate, whiten=whiten, seen=seen
+        )
         variances = summary.variances
         shares = variances / (variances.sum() or 1.0)
         n_left_out = min(X.shape) - len(variances)

@@ -82,17 +82,23 @@ class NetworkCodec(Codec):
         return cls(spec, scaling, weights, transform, bounds)
 
     def canonical(
-        self, X, components: np.ndarray | None, *, rotate: bool, whiten: bool
+        self,
+        X,
+        components: np.ndarray | None,
+        *,
+        rotate: bool,
+        whiten: bool,
+        seen: tuple[Box, Box] | None = None,
     ) -> tuple[NetworkCodec, CodeSummary]:
         """Return this codec with canonical codes on ``X``, and their summary.
 
-        If PCA's ``components`` are given, they continue the network beyond ``X``.
+        If PCA's ``components`` are given, they continue the network beyond ``X`` and
+        beyond the rows and codes ``seen`` before.
         """
         unit = _unit(self.spec, self.scaling)
         statistics = CodeStatistics.zero(self.spec.n_components, self.spec.n_features)
         error = 0.0
-        row_box = Box.around_nothing(self.spec.n_features)
-        code_box = Box.around_nothing(self.spec.n_components)
+        row_box, code_box = seen or self.nothing_seen()
         for chunk in chunks(X):
             rows = dense(X[chunk])
             codes = self.encode(rows)
@@ -117,6 +123,14 @@ class NetworkCodec(Codec):
             variances, explained, residual_variance, *statistics.mapped(transform)
         )
         return replace(self, transform=transform, bounds=bounds), summary
+
+    def nothing_seen(self) -> tuple[Box, Box]:
+        """Return empty boxes for rows and for codes."""
+        spec = self.spec
+        return (
+            Box.around_nothing(spec.n_features),
+            Box.around_nothing(spec.n_components),
+        )
 
     def evidence(self, X, noise: np.ndarray) -> np.ndarray:
         """Return a lower bound of each row's log-likelihood, in nats.

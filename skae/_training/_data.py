@@ -10,7 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._data import Batch, Block, FeatureSwaps, Feed, Resident, Scaling, Split, feed
+from .._data import (
+    Batch,
+    Block,
+    FeatureSwaps,
+    Feed,
+    Resident,
+    Scaling,
+    Split,
+    feed,
+    shared_capacity,
+)
 from .._engines import Engine, HyperParameters
 from .._networks import WeightScales
 from .._objective.weight_penalty import WeightPenalty
@@ -112,6 +122,7 @@ class TrainingData:
 
 def _batch_size(wanted: int | str, n_samples: int) -> int:
     if not isinstance(wanted, str):
-        return wanted
+        # A larger batch would be filled up with rows that do not count.
+        return min(wanted, shared_capacity(n_samples))
     # About 35 steps in an epoch. Powers of two let the folds share a program.
     return int(np.clip(2 ** np.round(np.log2(n_samples / 35)), 32, 512))
