@@ -3,11 +3,10 @@
 from ._autoencoder import AutoencoderTransformer
 from ._convolutional import ConvolutionalAutoencoderTransformer
 from ._variational import VariationalAutoencoderTransformer
-from ._version import __version__
+from ._version import __version__ as __version__
 
 __all__ = [
     "AutoencoderTransformer",
     "ConvolutionalAutoencoderTransformer",
     "VariationalAutoencoderTransformer",
-    "__version__",
 ]
