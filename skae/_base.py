@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
@@ -29,6 +28,7 @@ from ._training import (
     TrainingConfig,
     TrainingData,
     TrainingResult,
+    TrainingSpace,
     compared,
     phases,
     train,
@@ -92,11 +92,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         axes: PrincipalAxes | None,
         seen: tuple[Box, Box] | None = None,
     ) -> FittedModel:
-        """Return a network.
-
-        If axes are given, PCA continues it beyond ``data`` and beyond what was ``seen``
-        before.
-        """
+        """Return a network. If given, axes continue it beyond ``data`` and ``seen``."""
         rotate = not self.sparsity and codec.spec.has_linear_codes
         return FittedModel.network(
             codec, data, axes, rotate=rotate, whiten=self.whiten, seen=seen
@@ -176,16 +172,21 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         axes = axes if spec.linear_path else None
         scaling = Scaling.none(data.shape[1]) if spec.keeps_units else own
 
+        space = TrainingSpace.of(config, data, scaling, rng)
+        config = space.config(config)
         engine = config.engine
-        linear = None if axes is None else self._linear_path(axes, own, scaling)
-        scales = weight_scales(config, axes, scaling)
+        start, units = space.principal_axes(axes), space.units()
+        linear = None if start is None else self._linear_path(start, own, units)
+        scales = weight_scales(config, start, units)
         baseline = initial_weights(config.networks, linear, scales, rng)
         fraction = self.validation_fraction if self.early_stopping else 0.0
         rows, split = split_rows(rows, X_val, groups, fraction, rng)
-        training = TrainingData.of(config, rows, split, scaling, scales)
+        training = TrainingData.of(config, space.rows(rows), split, units, scales)
         steps = phases(config, training, scales)
 
-        codec = functools.partial(NetworkCodec.plain, spec, scaling)
+        def codec(weights):
+            return NetworkCodec.plain(spec, scaling, space.to_features(weights, spec))
+
         # A network that restores damaged rows was trained beyond the data.
         within = None if config.restores else axes
 
@@ -195,9 +196,9 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
 
         n_epochs = sum(phase.schedule.max_iter for phase in steps)
         with EpochListener(self, X, y, attributes, n_epochs) as listener:
-            start = self._weights_to_continue(spec) or baseline
+            weights = self._weights_to_continue(spec, space) or baseline
             n_threads = engines.backend().n_threads
-            result = train(engine, start, steps, rng, listener, n_threads)
+            result = train(engine, weights, steps, rng, listener, n_threads)
 
         is_likelihood = config.objective.is_likelihood
         comparison = compared(engine, baseline, result, training, is_likelihood)
@@ -236,10 +237,10 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             return axes.n_components
         return min(data.shape) if self.n_components is None else self.n_components
 
-    def _weights_to_continue(self, spec: NetworkSpec) -> dict | None:
+    def _weights_to_continue(self, spec: NetworkSpec, space) -> dict | None:
         codec = getattr(self, "_codec", None)
         if self.warm_start and isinstance(codec, NetworkCodec) and codec.spec == spec:
-            return codec.weights
+            return space.to_coordinates(codec.weights, spec)
         return None
 
     def _attributes(

@@ -48,6 +48,11 @@ class DenseLayers(Family):
         """Whether ``weight_scales`` returns anything but ones."""
         return True
 
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether ``with_coordinates`` can change the coordinates of rows."""
+        return True
+
     def encoder_path(self, rows: Any, spec: NetworkSpec, standard: bool) -> Path:
         """Build the encoder's layers."""
         return self._path(rows, self.sizes, spec.n_components, spec)
@@ -94,11 +99,21 @@ class DenseLayers(Family):
 
     def numpy_forward(self, spec: NetworkSpec) -> DenseForward | None:
         """Return the layers as a NumPy function, if NumPy has their activation."""
-        if self.activation not in ACTIVATIONS:
-            return None
-        n_layers = len(self.sizes)
+        return self._forward(spec) if self.activation in ACTIVATIONS else None
+
+    def with_coordinates(
+        self,
+        weights: list[np.ndarray],
+        inputs: np.ndarray,
+        outputs: np.ndarray,
+        spec: NetworkSpec,
+    ) -> list[np.ndarray]:
+        """Return weights for other coordinates of the inputs and of the outputs."""
+        return self._forward(spec).with_coordinates(weights, inputs, outputs)
+
+    def _forward(self, spec: NetworkSpec) -> DenseForward:
         return DenseForward(
-            n_layers, self.activation, self.see_inputs, spec.linear_path
+            len(self.sizes), self.activation, self.see_inputs, spec.linear_path
         )
 
     def _path(self, inputs, sizes: tuple[int, ...], width: int, spec) -> Path:

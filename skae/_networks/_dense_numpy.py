@@ -84,6 +84,35 @@ class DenseForward(NamedTuple):
                 changed[at] = kernel, bias - mean @ of_inputs
         return changed
 
+    def with_coordinates(
+        self, weights: list[np.ndarray], inputs: np.ndarray, outputs: np.ndarray
+    ) -> list[np.ndarray]:
+        """Return weights for other coordinates of the inputs and of the outputs.
+
+        Parameters
+        ----------
+        weights : list of ndarray
+            In Keras' order.
+
+        inputs : ndarray of shape (n_new_inputs, n_inputs)
+            The present inputs are the new ones times this matrix.
+
+        outputs : ndarray of shape (n_outputs, n_new_outputs)
+            The new outputs are the present ones times this matrix.
+        """
+        changed = list(weights)
+        with_inputs = self._layers_with_inputs()
+        for place, sees_inputs in enumerate(with_inputs):
+            if sees_inputs:
+                kernel = changed[2 * place]
+                n_hidden = len(kernel) - inputs.shape[1]
+                of_inputs = inputs @ kernel[n_hidden:]
+                changed[2 * place] = np.vstack([kernel[:n_hidden], of_inputs])
+        # The last kernel with its bias, and what is added to their products.
+        for place in range(2 * len(with_inputs) - 2, len(changed)):
+            changed[place] = changed[place] @ outputs
+        return [weight.astype(np.float32) for weight in changed]
+
     def _layers_with_inputs(self) -> list[bool]:
         """For each layer with a bias, say whether it sees the inputs."""
         hidden = [depth == 0 or self.see_inputs for depth in range(self.n_layers)]

@@ -55,6 +55,11 @@ class Family(ABC):
         """Whether ``weight_scales`` returns anything but ones."""
         return False
 
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether ``with_coordinates`` can change the coordinates of rows."""
+        return False
+
     @abstractmethod
     def encoder_path(self, rows: Any, spec: NetworkSpec, standard: bool) -> Path:
         """Build the encoder's layers.
@@ -100,6 +105,31 @@ class Family(ABC):
         includes the linear path.
         """
         return None
+
+    def with_coordinates(
+        self,
+        weights: list[np.ndarray],
+        inputs: np.ndarray,
+        outputs: np.ndarray,
+        spec: NetworkSpec,
+    ) -> list[np.ndarray]:
+        """Return weights for other coordinates of the inputs and of the outputs.
+
+        Parameters
+        ----------
+        weights : list of ndarray
+            The trainable weights, in Keras' order.
+
+        inputs : ndarray of shape (n_new_inputs, n_inputs)
+            The present inputs are the new ones times this matrix.
+
+        outputs : ndarray of shape (n_outputs, n_new_outputs)
+            The new outputs are the present ones times this matrix.
+
+        spec : NetworkSpec
+            The whole network.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -165,6 +195,12 @@ class NetworkSpec:
     def has_weight_scales(self) -> bool:
         """Whether both families know the scales of their weights."""
         return self.encoder.has_weight_scales and self.decoder.has_weight_scales
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether rows may be given in other coordinates than their features."""
+        families = self.encoder.has_coordinates and self.decoder.has_coordinates
+        return families and not self.keeps_units and self.likelihood is None
 
     @property
     def final_activation(self) -> str | Callable | None:

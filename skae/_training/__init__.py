@@ -6,6 +6,7 @@ from ._loop import EpochReport, TrainingResult, train, train_once
 from ._phases import Phase, phases, weight_scales
 from ._schedule import Schedule
 from ._selection import Comparison, compared, is_gain
+from ._space import TrainingSpace
 
 __all__ = [
     "Comparison",
@@ -15,6 +16,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingData",
     "TrainingResult",
+    "TrainingSpace",
     "compared",
     "is_gain",
     "phases",

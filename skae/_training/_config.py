@@ -59,6 +59,12 @@ class TrainingConfig:
         return self.objective.is_plain_loss and not self.has_targets
 
     @property
+    def minimises_squared_error(self) -> bool:
+        """Whether the objective is nothing but the squared error."""
+        squared = self.objective.keeps_linear_optimum(self.parameters)
+        return self.only_reconstructs and squared and not self.objective.is_likelihood
+
+    @property
     def has_closed_form(self) -> bool:
         """Whether the linear model is the optimum, so that there is nothing to train.
 
