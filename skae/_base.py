@@ -107,7 +107,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. A memory map or a CSR matrix is not copied.
+            Training data. Memory maps and canonical CSR matrices are not copied.
 
         y : None
             Ignored, here for the conventions of scikit-learn.
