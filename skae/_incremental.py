@@ -62,6 +62,9 @@ class IncrementalState:
 
     seen : tuple of Box or None
         Around the rows so far and their codes, each with the network after its batch.
+
+    optimizer : str
+        Which optimizer made the state. It remembers what no other could use.
     """
 
     spec: NetworkSpec
@@ -72,6 +75,7 @@ class IncrementalState:
     losses: tuple[float, ...] = ()
     n_samples_seen: int = 0
     seen: tuple[Box, Box] | None = None
+    optimizer: str = ""
 
     @classmethod
     def begin(
@@ -88,7 +92,8 @@ class IncrementalState:
             return cls(spec, scaling, pca, None, rng)
         start = LinearPath.pca(axes) if axes is not None else None
         weights = initial_weights(config.networks, start, WeightScales(1.0), rng)
-        return cls(spec, scaling, pca, config.engine.init(weights), rng)
+        state, optimizer = config.engine.init(weights), str(config.optimizer.spec)
+        return cls(spec, scaling, pca, state, rng, optimizer=optimizer)
 
     def after(self, X: Any, config: TrainingConfig) -> IncrementalState:
         """Return the state after one pass over a batch."""
@@ -175,9 +180,9 @@ class IncrementalMixin:
         The first call fixes the units and the number of components. It gives the PCA of
         its batch. Later calls continue from there, beside an
         :class:`~sklearn.decomposition.IncrementalPCA` of all rows so far. Every batch
-        evaluates both before they learn from it. If the network reconstructs the new
-        batch significantly better, the fitted estimator holds the network. Otherwise it
-        holds the PCA.
+        evaluates both before they learn from it, and again afterwards. If the network
+        reconstructs the new batch significantly better both times, the fitted estimator
+        holds the network. Otherwise it holds the PCA.
 
         Parameters
         ----------
@@ -225,10 +230,19 @@ class IncrementalMixin:
         else:
             self._check_unchanged(before.spec)
             config = TrainingConfig.of(parameters, self._terms, before.spec)
+            if before.state and str(config.optimizer.spec) != before.optimizer:
+                raise ValueError(
+                    f"optimizer={self.optimizer!r} differs from that of the earlier "
+                    "batches. Call fit, or partial_fit of a clone, to start anew."
+                )
 
         network_is_better = before.beats_pca(data)
         after = before.after(data, config)
-        if network_is_better:
+        if after.pca is not None:
+            all_rows = Scaling(after.mean, float(np.sqrt(after.pca.var_.mean())))
+            check_scale(self, all_rows, data.dtype, is_network=False)
+        # One pass over rows at another level may damage a network.
+        if network_is_better and after.beats_pca(data):
             axes = None if after.pca is None else after.axes
             model = self._network_model(after.codec, data, axes, after.seen)
         else:

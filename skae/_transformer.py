@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._data import Scaling, variances
 from ._model import Codec, LinearCodec, draw_from, squared_errors
-from ._validation import check_decoded, check_finite, validated, validated_codes
+from ._validation import check_computed, check_finite, validated, validated_codes
 from ._version import __version__
 
 _KERAS_MODELS = ("encoder_", "decoder_")
@@ -56,11 +56,7 @@ class CodecTransformer(
         # Codes of values that are not finite are not finite either. A separate test of
         # all values would take a third of the time.
         data = validated(self, X, finite=False)
-        with np.errstate(invalid="ignore", over="ignore"):
-            codes = self._codec.encode(data)
-        if not np.isfinite(codes).all():
-            check_finite(self, data)
-        return codes
+        return self._encode(data)
 
     def inverse_transform(self, X):
         """Decode codes.
@@ -93,7 +89,7 @@ class CodecTransformer(
         """
         check_is_fitted(self)
         data = validated(self, X)
-        return self._decode(self._codec.encode(data))
+        return self._decode(self._encode(data))
 
     def sample(self, n_samples=1, random_state=None):
         """Generate rows: draw codes from their distribution and decode them.
@@ -132,7 +128,7 @@ class CodecTransformer(
         """
         check_is_fitted(self)
         data = validated(self, X)
-        return -squared_errors(self._codec, data) / data.shape[1]
+        return -self._squared_errors(data) / data.shape[1]
 
     def score(self, X, y=None):
         r"""Return the share of the variance of ``X`` that the codes explain.
@@ -162,7 +158,7 @@ class CodecTransformer(
         data = validated(self, X)
         # In units of the data, since squares of very small values are zero.
         own = Scaling.fit(data)
-        error = squared_errors(self._codec, data, own.scale).sum()
+        error = self._squared_errors(data, own.scale).sum()
         total = variances(data, own.mean, own.scale).sum() * data.shape[0]
         return float(1 - error / total) if total > 0 else float(error == 0)
 
@@ -261,11 +257,25 @@ class CodecTransformer(
             )
         super().__setstate__(state)
 
+    def _encode(self, data: Any) -> np.ndarray:
+        with np.errstate(invalid="ignore", over="ignore"):
+            codes = self._codec.encode(data)
+        if not np.isfinite(codes).all():
+            check_finite(self, data)
+            check_computed(self, codes)
+        return codes
+
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):
             rows = self._codec.decode(codes)
-        check_decoded(self, rows)
+        check_computed(self, rows)
         return rows
+
+    def _squared_errors(self, data: Any, unit: float = 1.0) -> np.ndarray:
+        with np.errstate(invalid="ignore", over="ignore"):
+            errors = squared_errors(self._codec, data, unit)
+        check_computed(self, errors)
+        return errors
 
     def __dir__(self):
         # Displays and tab completion read all attributes that are listed here. They

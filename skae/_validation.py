@@ -104,12 +104,12 @@ def check_finite(estimator: Any, data: Any, name: str = "X") -> None:
         )
 
 
-def check_decoded(estimator: Any, rows: np.ndarray) -> None:
-    """Raise ``ValueError`` if decoded rows exceed their dtype."""
-    if not np.isfinite(rows).all():
+def check_computed(estimator: Any, values: np.ndarray) -> None:
+    """Raise ``ValueError`` where codes, rows or errors of finite input overflow."""
+    if not np.isfinite(values).all():
         raise ValueError(
-            f"Input X contains codes too large for {rows.dtype!r}: the rows that "
-            f"{type(estimator).__name__} decodes from them are infinite."
+            "Input X contains values too large for dtype('float32'): what "
+            f"{type(estimator).__name__} computes of them is infinite."
         )
 
 

@@ -25,7 +25,7 @@ from ._networks import (
 )
 from ._objective.likelihood import Likelihood
 from ._parameters import merged_constraints
-from ._validation import validated
+from ._validation import check_computed, validated
 
 _TERMS = (Likelihood,)
 
@@ -329,7 +329,10 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         check_is_fitted(self)
         data = validated(self, X)
         assert isinstance(self._codec, NetworkCodec)
-        return self._codec.evidence(data, _draws(self.n_components_))
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = self._codec.evidence(data, _draws(self.n_components_))
+        check_computed(self, found)
+        return found
 
     def score(self, X, y=None):
         """Return the mean of ``score_samples``, as density models do.

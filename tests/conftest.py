@@ -1,6 +1,8 @@
 """Data, estimators and helper functions that several tests share."""
 
 import os
+import subprocess
+import sys
 
 # The workers of pytest-xdist share the cores, so each of them gets one thread. joblib
 # does the same for its workers.
@@ -67,6 +69,19 @@ def small_network(**parameters):
             "random_state": 0,
             **parameters,
         }
+    )
+
+
+def run(code, **environment):
+    """Run code in a fresh process. One that hangs for two minutes fails the test."""
+    variables = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    return subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        env={**variables, **environment},
+        check=False,
+        timeout=120,
     )
 
 

@@ -1,22 +1,9 @@
 """The Keras backend, and the effects of imports on a process."""
 
 import os
-import subprocess
-import sys
 
 import pytest
-
-
-def run(code, **environment):
-    variables = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
-    return subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", code],
-        capture_output=True,
-        text=True,
-        env={**variables, **environment},
-        check=False,
-    )
-
+from conftest import run
 
 FIT = """
 import numpy as np
@@ -46,23 +33,6 @@ print({'keras', 'jax'} & set(sys.modules))
 """
     result = run(code)
     assert result.stdout.strip() == "set()", result.stderr
-
-
-def test_the_first_fit_does_not_change_global_random_generators(tmp_path):
-    code = """
-import random
-import numpy as np
-from skae import ConvolutionalAutoencoderTransformer
-X = np.random.default_rng(0).normal(size=(40, 16))
-np.random.seed(3); random.seed(3)
-before = np.random.get_state()[1].tolist(), random.getstate()
-fitted = ConvolutionalAutoencoderTransformer(max_iter=1, random_state=0).fit(X)
-fitted.transform(X); fitted.encoder_
-after = np.random.get_state()[1].tolist(), random.getstate()
-print(*(was == now for was, now in zip(before, after)))
-"""
-    result = run(code, KERAS_HOME=str(tmp_path))
-    assert result.stdout.split() == ["True", "True"], result.stderr
 
 
 @pytest.mark.parametrize(

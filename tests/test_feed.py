@@ -131,6 +131,11 @@ def test_samples_of_similar_size_share_a_shape(n_rows):
     assert n_rows <= 32 * min(shapes) <= max(n_rows * 1.125 + 32, 32)
 
 
+@pytest.mark.parametrize("n_rows", [1, 2, 20, 57, 999, 60_000])
+def test_a_shared_capacity_holds_little_more_than_the_rows(n_rows):
+    assert n_rows <= _feed.shared_capacity(n_rows) <= 1.125 * n_rows
+
+
 def test_large_data_are_streamed(monkeypatch, digits):
     monkeypatch.setattr(_feed, "RESIDENT_BYTES", 1000)
     scaling = Scaling.fit(digits)

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from skae import AutoencoderTransformer
+from skae import _keras as keras
 
 
 def fit_in_batches(estimator, X, size=200, passes=1):
@@ -115,6 +116,69 @@ def test_partial_fit_with_a_changed_network_raises(digits):
     fitted.set_params(activation="relu", alpha=0.1).partial_fit(digits[:100])
     share = small_network(n_components=0.4)
     fit_in_batches(share, digits[:600])  # the first batch sets the number of components
+
+
+def test_partial_fit_with_a_changed_optimizer_raises(digits):
+    fitted = fit_in_batches(small_network(optimizer="adam"), digits[:600])
+    before = vars(fitted).copy()
+    # AdamW remembers as many numbers as Adam does, and would go on with them.
+    others = "sgd", "adamw", "lion", keras.optimizers.Adam(beta_1=0.5)
+    for optimizer in others:
+        fitted.set_params(optimizer=optimizer)
+        with pytest.raises(ValueError, match="optimizer=.* differs from that of the"):
+            fitted.partial_fit(digits[:100])
+    fitted.set_params(optimizer="adam")
+    assert vars(fitted) == before
+    fitted = pickle.loads(pickle.dumps(fitted)).partial_fit(digits[600:800])
+    whole = fit_in_batches(small_network(), digits[:800])
+    np.testing.assert_array_equal(fitted.transform(digits), whole.transform(digits))
+    # Its rate is a number of each batch.
+    fitted.set_params(learning_rate=1e-4).partial_fit(digits[:100])
+
+
+def test_a_linear_autoencoder_has_no_optimizer_to_change(digits):
+    linear = AutoencoderTransformer(5, hidden_layer_sizes=()).partial_fit(digits[:300])
+    linear.set_params(optimizer="sgd").partial_fit(digits[300:])
+    pca = IncrementalPCA(5).partial_fit(digits[:300]).partial_fit(digits[300:])
+    np.testing.assert_allclose(
+        linear.transform(digits), pca.transform(digits), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("shift", [100, 1000])
+@pytest.mark.parametrize("learning_rate", [None, 1e-2])
+def test_a_shift_of_level_does_not_spoil_the_model(learning_rate, shift, curve):
+    X = np.resize(curve, (1200, 4))
+    model = AutoencoderTransformer(
+        1, hidden_layer_sizes=(32,), learning_rate=learning_rate, random_state=0
+    )
+    pca = IncrementalPCA(1)
+
+    def ratio(rows):
+        errors = [
+            np.square(rows - restored).sum()
+            for restored in (
+                model.reconstruct(rows),
+                pca.inverse_transform(pca.transform(rows)),
+            )
+        ]
+        return errors[0] / errors[1]
+
+    for _ in range(3):
+        fit_in_batches(model, X)
+        fit_in_batches(pca, X)
+    assert model.selected_model_ == "network"
+    assert ratio(X) < 0.95
+    # A new level of all features, as after a repair of a sensor.
+    shifted = X + shift * X.std()
+    ratios = []
+    for rows in gen_batches(600, 200):
+        ratios.append(ratio(shifted[rows]))
+        fit_in_batches(model, shifted[rows])
+        fit_in_batches(pca, shifted[rows])
+        ratios.append(ratio(shifted[rows]))
+    # A network that was trained on one such batch may be thousands of times worse.
+    assert max(ratios) < 3
 
 
 def test_divergence_leaves_finite_weights(digits):

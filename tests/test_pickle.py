@@ -1,13 +1,19 @@
 """Pickled estimators are small and give identical results after loading."""
 
+import copy
+import pathlib
 import pickle
 import subprocess
 import sys
+import tomllib
 
 import joblib
 import numpy as np
 import pytest
 from conftest import small_network
+from sklearn.base import clone
+
+from skae import __version__, _transformer
 
 LOADED = """
 import sys
@@ -83,3 +89,34 @@ def test_a_pickle_contains_only_objects_of_skae_and_numpy(network):
 
     Recorder(io.BytesIO(pickle.dumps(network))).load()
     assert modules <= {"skae", "numpy"}
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [None, (), (32,)])
+def test_a_pickle_of_another_version_warns(hidden_layer_sizes, digits, monkeypatch):
+    model = small_network()
+    if hidden_layer_sizes is not None:
+        model = small_network(hidden_layer_sizes=hidden_layer_sizes).fit(digits)
+    monkeypatch.setattr(_transformer, "__version__", "0.0.1")
+    stored = pickle.dumps(model)
+    monkeypatch.undo()
+    with pytest.warns(UserWarning, match="pickled by skae 0.0.1 and is loaded by skae"):
+        loaded = pickle.loads(stored)
+    assert vars(loaded).keys() == vars(model).keys()
+    # The suite turns warnings into errors: these do not warn.
+    again = clone(pickle.loads(pickle.dumps(loaded)))
+    assert again.get_params() == model.get_params()
+
+
+def test_a_pickle_from_before_versions_were_stored_warns(network):
+    state = network.__getstate__()
+    assert state.pop("_skae_version") == __version__
+    loaded = type(network)()
+    with pytest.warns(UserWarning, match="pickled by skae an unknown version"):
+        loaded.__setstate__(state)
+    assert vars(loaded).keys() == vars(copy.deepcopy(network)).keys()
+
+
+def test_the_version_is_that_of_the_installed_package():
+    project = pathlib.Path(__file__).parents[1] / "pyproject.toml"
+    stated = tomllib.loads(project.read_text())["project"]["version"]
+    assert __version__ == stated

@@ -1,11 +1,13 @@
 """The schedule, the split and the progress of training, and their parameters."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from conftest import small_network
 
-from skae._data import Split
-from skae._training import Schedule
+from skae._data import Split, shared_capacity
+from skae._training import Schedule, TrainingData
 from skae._training._progress import Progress
 
 SCHEDULE = Schedule(
@@ -174,3 +176,54 @@ def test_the_schedule_of_an_optimizer_is_used(digits):
     fitted = small_network(optimizer=keras.optimizers.Adam(frozen), max_iter=3)
     curve = fitted.fit(digits).loss_curve_
     np.testing.assert_allclose(curve, curve[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [10**6, 10**12])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_batch_is_not_larger_than_the_data(method, batch_size, digits, monkeypatch):
+    X, used, peaks = digits[:57, 20:26], [], []
+    make = TrainingData.of
+
+    def recorded(*args):
+        data = make(*args)
+        used.append((data.batch_size, data.feed.rows.input.shape))
+        return data
+
+    monkeypatch.setattr(TrainingData, "of", recorded)
+
+    def fitted(batch_size):
+        model = small_network(
+            hidden_layer_sizes=(8,),
+            max_iter=3,
+            batch_size=batch_size,
+            skip_connections=None,
+        )
+        tracemalloc.start()
+        getattr(model, method)(X)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        return model
+
+    capacity = shared_capacity(57)
+    # The first fit compiles the program. The second one shares it.
+    fitted(capacity)
+    expected, found = fitted(capacity), fitted(batch_size)
+    assert used[-1] == used[0] == (capacity, (capacity, 6))
+    assert peaks[-1] < 2 * peaks[-2]
+    np.testing.assert_array_equal(found.transform(X), expected.transform(X))
+    assert found.loss_curve_ == expected.loss_curve_
+    assert np.isfinite(found.loss_curve_).all()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 56])
+def test_a_batch_size_up_to_the_number_of_rows_is_kept(batch_size, digits, monkeypatch):
+    used, make = [], TrainingData.of
+
+    def recorded(*args):
+        used.append(make(*args))
+        return used[-1]
+
+    monkeypatch.setattr(TrainingData, "of", recorded)
+    small_network(max_iter=1, batch_size=batch_size).partial_fit(digits[:57])
+    assert used[0].batch_size == batch_size
+    assert used[0].n_batches == -(-57 // batch_size)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from conftest import small_network
+from scipy import sparse
 
 from skae import AutoencoderTransformer
 
@@ -51,6 +53,56 @@ def test_invalid_rows_raise(X, message, network):
             method(X)
     with pytest.raises(ValueError, match=message):
         network.inverse_transform(X)
+
+
+TOO_LARGE = r"Input X contains values too large for dtype\('float32'\): what"
+KINDS = {
+    "pca": dict(hidden_layer_sizes=()),
+    "whitened": dict(hidden_layer_sizes=(), whiten=True),
+    "network": dict(),
+    "compiled": dict(activation="gelu"),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def fitted(request, digits):
+    """Return an estimator of each kind of inference."""
+    return small_network(**KINDS[request.param]).fit(digits)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(
+    "method", ["transform", "reconstruct", "score", "score_samples"]
+)
+def test_rows_whose_codes_exceed_float32_are_refused(method, form, fitted):
+    # 64 values add up to a code that is several times as large.
+    rows = np.sign(fitted.components_[:1]).repeat(5, axis=0) * np.float32(3e38)
+    with pytest.raises(ValueError, match=TOO_LARGE):
+        getattr(fitted, method)(form(rows.astype(np.float32)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_largest_codes_are_decoded(dtype, fitted):
+    # So far from the data every model is linear.
+    codes = np.array([[1, 1, 1], [1, -1, 1], [-1, 1, 1]], dtype)
+    expected = fitted.inverse_transform(codes * dtype(1e30))
+    found = fitted.inverse_transform(codes * dtype(1e37))
+    np.testing.assert_allclose(
+        found, expected * 1e7, rtol=1e-3, atol=1e-5 * np.abs(found).max()
+    )
+
+
+def test_codes_whose_rows_exceed_float32_are_refused():
+    t = np.linspace(-1, 1, 40)[:, None]
+    X = np.hstack([t, t + 0.1 * np.sin(9 * t)])
+    pca = AutoencoderTransformer(2, hidden_layer_sizes=()).fit(X)
+    # The axes lie half-way between the features, so a row is longer than its codes.
+    codes = np.array([[3e38, 3e38], [3e38, -3e38]])
+    with pytest.raises(ValueError, match=TOO_LARGE):
+        pca.inverse_transform(codes.astype(np.float32))
+    np.testing.assert_allclose(
+        pca.inverse_transform(codes), codes @ pca.components_ + pca.mean_
+    )
 
 
 def test_a_wrong_number_of_columns_raises(network):

@@ -202,3 +202,15 @@ def test_training_on_pairs_restores_damaged_rows(halves):
         for model in (restoring, plain)
     ]
     assert errors[0] < 0.8 * errors[1]
+
+
+@pytest.mark.parametrize("value", [1e20, 3e38])
+def test_rows_whose_density_exceeds_float32_are_refused(value):
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    model = VariationalAutoencoderTransformer(
+        2, hidden_layer_sizes=(), max_iter=2, random_state=0
+    ).fit(X)
+    message = r"Input X contains values too large for dtype\('float32'\)"
+    for method in (model.score, model.score_samples):
+        with pytest.raises(ValueError, match=message):
+            method(np.sign(X[:5]) * value)

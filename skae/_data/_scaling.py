@@ -125,13 +125,13 @@ def variances(X, mean: np.ndarray | None = None, unit: float = 1.0) -> np.ndarra
     """Return the variance of each feature in float64, in squares of a unit."""
     mean = _means(X) if mean is None else mean
     if issparse(X):
-        # Values that are not stored are zero.
-        n_zeros = X.shape[0] - np.bincount(X.indices, minlength=X.shape[1])
-        total = n_zeros * np.square(mean / unit)
+        total, n_zeros = np.zeros(X.shape[1]), np.full(X.shape[1], X.shape[0])
         for values, columns in _stored(X):
             squares = np.square((values - mean[columns]) / unit)
             total += np.bincount(columns, squares, minlength=X.shape[1])
-        return total / X.shape[0]
+            n_zeros -= np.bincount(columns, minlength=X.shape[1])
+        # Values that are not stored are zero.
+        return (total + n_zeros * np.square(mean / unit)) / X.shape[0]
     squares = (
         np.square((dense(X[part]) - mean) / unit).sum(axis=0)
         for part in cached_chunks(X)

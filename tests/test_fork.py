@@ -1,0 +1,147 @@
+"""A process that was forked after Keras had started cannot use compiled code."""
+
+import os
+
+import pytest
+from conftest import run
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="this operating system does not fork"
+)
+
+CHILDREN = """
+import multiprocessing, sys, warnings
+import numpy as np
+from skae import *
+
+# JAX warns of forks in general.
+warnings.simplefilter("ignore")
+X = np.random.default_rng(0).normal(size=(60, 16))
+small = dict(n_components=2, hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+plain = dict(small, skip_connections=None)
+
+def custom(n_features, n_components):
+    import keras
+    layers = [keras.Input((n_features,)), keras.layers.Dense(n_components)]
+    return keras.Sequential(layers)
+
+pca = AutoencoderTransformer(2, hidden_layer_sizes=()).fit(X)
+dense = AutoencoderTransformer(**plain).fit(X)
+compiled = AutoencoderTransformer(**plain, activation="gelu").fit(X)
+own = AutoencoderTransformer(**plain, encoder=custom).fit(X)
+batches = AutoencoderTransformer(**small).partial_fit(X)
+variational = VariationalAutoencoderTransformer(**small).fit(X)
+codes = {model: model.transform(X) for model in (pca, dense, compiled, own)}
+
+def same(model):
+    np.testing.assert_array_equal(model.transform(X), codes[model])
+    assert np.isfinite(model.reconstruct(X)).all()
+
+actions = {
+    "pca transforms": lambda: same(pca),
+    "pca fits": lambda: pca.fit(X),
+    "dense transforms": lambda: same(dense),
+    "dense scores": lambda: dense.score(X),
+    "dense samples": lambda: dense.sample(3),
+    "dense fits": lambda: dense.fit(X),
+    "dense exports": lambda: dense.encoder_,
+    "compiled transforms": lambda: same(compiled),
+    "own transforms": lambda: same(own),
+    "variational scores": lambda: variational.score(X),
+    "batches continue": lambda: batches.partial_fit(X),
+    "new network fits": lambda: AutoencoderTransformer(
+        2, hidden_layer_sizes=(9,), max_iter=2
+    ).fit(X),
+    "new images fit": lambda: ConvolutionalAutoencoderTransformer(
+        2, filters=4, hidden_layer_sizes=(8,), max_iter=2
+    ).fit(X),
+}
+
+def child(name):
+    try:
+        actions[name]()
+        outcome = "works"
+    except BaseException as error:
+        outcome = f"{type(error).__name__}: {error}"
+    print(f"{name} = {outcome}", flush=True)
+
+for name in actions:
+    process = multiprocessing.get_context("fork").Process(target=child, args=(name,))
+    process.start()
+    process.join(timeout=10)
+    if process.is_alive():
+        print(f"{name} = hangs", flush=True)
+        process.kill()
+"""
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Return what forked processes came to, by name."""
+    result = run(CHILDREN, KERAS_HOME=str(tmp_path_factory.mktemp("keras")))
+    assert result.returncode == 0, result.stderr
+    return dict(line.split(" = ") for line in result.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pca transforms",
+        "pca fits",
+        "dense transforms",
+        "dense scores",
+        "dense samples",
+    ],
+)
+def test_numpy_works_in_a_forked_process(name, outcomes):
+    assert outcomes[name] == "works"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dense fits",
+        "dense exports",
+        "compiled transforms",
+        "own transforms",
+        "variational scores",
+        "batches continue",
+        "new network fits",
+        "new images fit",
+    ],
+)
+def test_compiled_code_raises_in_a_forked_process(name, outcomes):
+    assert outcomes[name].startswith("RuntimeError: Keras was started before this")
+    assert "spawn" in outcomes[name]
+    assert "loky" in outcomes[name]
+
+
+SEARCH = """
+import warnings
+import numpy as np
+from joblib import parallel_backend
+from sklearn.model_selection import cross_val_score
+from skae import AutoencoderTransformer
+
+warnings.simplefilter("ignore")
+X = np.random.default_rng(0).normal(size=(60, 6))
+model = AutoencoderTransformer(2, hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+
+def scores(n_jobs):
+    with parallel_backend("multiprocessing"):
+        return cross_val_score(model, X, cv=2, n_jobs=n_jobs, error_score="raise")
+
+in_workers = scores(2)
+print(np.array_equal(in_workers, scores(1)))
+try:
+    scores(2)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_a_search_in_forked_workers_works_only_before_keras_starts(tmp_path):
+    result = run(SEARCH, KERAS_HOME=str(tmp_path))
+    first, second = result.stdout.splitlines()
+    assert first == "True", result.stderr
+    assert "Keras was started before this process was forked" in second
