@@ -114,18 +114,21 @@ def check_computed(estimator: Any, values: np.ndarray) -> None:
 
 
 def check_scale(estimator: Any, scaling: Scaling, dtype: Any, is_network: bool) -> None:
-    """Raise ``ValueError`` if float32 cannot hold what is computed.
+    """Raise ``ValueError`` if the data's scale is too small or too large.
 
-    Networks compute with one over the scale. Float32 data give variances in float32.
+    Variances have the dtype of the data, and networks compute with one over the scale
+    in float32.
     """
-    low, high = (1e-30, 1e30) if is_network else (0.0, np.inf)
+    low, high = 1e-140, np.inf
+    if is_network:
+        low, high = 1e-30, 1e30
     if dtype == np.float32:
-        high = 1e18
+        low, high = max(low, 1e-18), 1e18
     if not low <= scaling.scale <= high:
         raise ValueError(
-            f"Input X has a standard deviation of {scaling.scale:.1e}, outside the "
-            f"range of dtype('float32'), in which {type(estimator).__name__} computes. "
-            "Rescale the data first."
+            f"Input X has a standard deviation of {scaling.scale:.1e}. "
+            f"{type(estimator).__name__} computes with numbers from {low:.0e} to "
+            f"{high:.0e} here. Rescale the data first."
         )
 
 

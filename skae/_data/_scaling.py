@@ -70,11 +70,6 @@ class Scaling:
         return cls(np.zeros(n_features), 1.0)
 
     @property
-    def squares_vanish(self) -> bool:
-        """Whether squares of the deviations underflow in float64."""
-        return self.scale < _SQUARES_VANISH
-
-    @property
     def is_mild(self) -> bool:
         """Whether float32 holds the unscaled rows well enough to compute with them."""
         near = np.abs(self.mean).max() <= _NEAR * self.scale

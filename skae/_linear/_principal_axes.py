@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
@@ -80,9 +80,6 @@ class PrincipalAxes:
             wanted or a share of the variance, for which all axes are needed.
         """
         n_samples, n_features = X.shape
-        if scaling.squares_vanish:
-            rows = (dense(X) - scaling.mean) / scaling.scale
-            return cls._exact(rows, n_components)._in_units(scaling.scale)
         size = n_samples * n_features
         is_small = size <= _EXACT_SIZE and size * min(X.shape) <= _EXACT_COST
         is_tall = n_samples >= _TALL * n_features
@@ -128,14 +125,6 @@ class PrincipalAxes:
         ratio = np.nan_to_num(pca.explained_variance_ratio_)
         noise = float(np.nan_to_num(pca.noise_variance_))
         return cls(pca.components_, variance, ratio, noise)
-
-    def _in_units(self, scale: float) -> PrincipalAxes:
-        """Return the axes of rows that are as many times larger."""
-        return replace(
-            self,
-            explained_variance=self.explained_variance * scale**2,
-            noise_variance=self.noise_variance * scale**2,
-        )
 
     @property
     def n_components(self) -> int:
