@@ -11,9 +11,10 @@ from ._objective.contraction import Contraction
 from ._objective.corruption import Corruption
 from ._objective.reconstruction import Reconstruction
 from ._objective.sparsity import Sparsity
+from ._objective.target import Target
 from ._parameters import merged_constraints
 
-_TERMS = Reconstruction, Corruption, Sparsity, Contraction
+_TERMS = Reconstruction, Corruption, Sparsity, Contraction, Target
 
 
 class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
@@ -130,6 +131,12 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         move [4]_. The penalty is :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is
         the Jacobian of the reconstruction. It doubles the training time.
 
+    target_weight : float in [0, 1), default=0.0
+        Weight of the labels ``y``. With 0 they are ignored. Otherwise the codes learn
+        to reconstruct the rows and to predict the labels by a linear function, with
+        1 - ``target_weight`` as the weight of the reconstruction. Training starts at
+        principal covariates regression. Read more in ``docs/labels.md``.
+
     density : estimator or None, default=None
         Distribution that ``sample`` draws codes from: an estimator with ``fit`` and
         ``sample``, for example :class:`~sklearn.mixture.GaussianMixture` or
@@ -203,6 +210,14 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
 
     mean_ : ndarray of shape (n_features_in_,)
         Mean of the training rows.
+
+    coef_, intercept_ : ndarray of shape (n_targets, n_components_) and (n_targets,)
+        The linear function that predicts labels: ``codes @ coef_.T + intercept_`` are
+        numbers or the logits of classes. For one number they have the shapes
+        (n_components_,) and (). Only with ``target_weight`` above 0.
+
+    classes_ : ndarray of shape (n_targets,)
+        The classes, sorted. Only if labels are classes.
 
     n_samples_ : int
         Number of training rows of ``fit``.
@@ -325,6 +340,7 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         corruption_level=0.3,
         sparsity=0.0,
         contraction=0.0,
+        target_weight=0.0,
         density=None,
         early_stopping=True,
         validation_fraction=0.1,
@@ -353,6 +369,7 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         self.corruption_level = corruption_level
         self.sparsity = sparsity
         self.contraction = contraction
+        self.target_weight = target_weight
         self.density = density
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
@@ -13,13 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt
 
-from . import _engines as engines
 from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
-from ._data import Scaling, Split, split_rows
+from ._data import HeldOut, Scaling, Split
 from ._engines import OptimizerChoice
+from ._labels import Labels
 from ._linear import LinearPath, PrincipalAxes
 from ._model import Box, FittedModel, NetworkCodec
-from ._networks import NetworkSpec, initial_weights
+from ._networks import NetworkSpec
 from ._objective import Term
 from ._objective.weight_penalty import WeightPenalty
 from ._parameters import check_together, merged_constraints
@@ -28,15 +29,14 @@ from ._training import (
     TrainingConfig,
     TrainingData,
     TrainingResult,
-    TrainingSpace,
-    compared,
-    phases,
-    train,
-    weight_scales,
+    TrainingRun,
 )
 from ._transformer import CodecTransformer
 from ._undo import undone_on_failure
-from ._validation import check_scale, validated_for_fit
+from ._validation import check_n_components, check_scale, validated_for_fit
+
+_SOMETIMES = "n_samples_", "n_samples_seen_", "coef_", "intercept_", "classes_"
+"""Attributes that some fits have and others do not."""
 
 
 class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
@@ -70,32 +70,34 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         """Return the network that the parameters describe."""
 
     def _linear_path(
-        self, axes: PrincipalAxes, own: Scaling, scaling: Scaling
+        self, axes: PrincipalAxes, own: Scaling, scaling: Scaling, predictor
     ) -> LinearPath:
         """Return the linear path at iteration 0.
 
         ``own`` are the data's mean and scale. The network sees rows in the units of
         ``scaling``.
         """
-        return LinearPath.pca(axes)
+        return LinearPath.pca(axes) if predictor is None else predictor.path
 
     def _linear_model(
-        self, baseline: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
+        self, baseline: NetworkCodec | None, data, axes, own: Scaling, predictor
     ) -> FittedModel:
-        """Return the linear model, which ``baseline`` computes too."""
+        """Return the linear model. A network of it is the ``baseline``, if given."""
+        if predictor is not None:
+            return predictor.model(data, own, self.whiten)
         return FittedModel.pca(axes, own, self.whiten, data.dtype)
 
     def _network_model(
         self,
         codec: NetworkCodec,
         data,
-        axes: PrincipalAxes | None,
+        linear: LinearPath | None,
         seen: tuple[Box, Box] | None = None,
     ) -> FittedModel:
-        """Return a network. If given, axes continue it beyond ``data`` and ``seen``."""
+        """Return a network. A linear model continues it beyond what was ``seen``."""
         rotate = not self.sparsity and codec.spec.has_linear_codes
         return FittedModel.network(
-            codec, data, axes, rotate=rotate, whiten=self.whiten, seen=seen
+            codec, data, linear, rotate=rotate, whiten=self.whiten, seen=seen
         )
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -109,8 +111,10 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data. Memory maps and canonical CSR matrices are not copied.
 
-        y : None
-            Ignored, here for the conventions of scikit-learn.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Labels, if ``target_weight`` is above 0. Otherwise they are ignored. Floats
+            are numbers to predict, everything else is a class. Rows of the integer
+            class -1, and rows with a NaN, have no label.
 
         X_clean : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 default=None
@@ -156,62 +160,62 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         # An impossible network is refused before any long work.
         self._network_spec(data.shape[1], 1)
         rng = check_random_state(self.random_state)
+        labels = Labels.of(self, y, data) if parameters.get("target_weight") else None
 
         own = Scaling.fit(data)
         axes = self._principal_axes(data, own, rng)
         spec = self._network_spec(data.shape[1], self._code_width(data, axes))
+        predictor = None
+        if labels is not None:
+            rows = rows._replace(label=labels.for_training)
+            spec = labels.spec(spec)
+            if axes is not None:
+                weight = self.target_weight
+                predictor = labels.linear(data, own, axes, spec, weight, rng)
         config = TrainingConfig.of(parameters, self._terms, spec, X_clean is not None)
-        check_scale(self, own, data.dtype, is_network=not config.is_pca)
-        if axes is not None and config.is_pca:
+        check_scale(self, own, data.dtype, is_network=not config.needs_no_network)
+        if axes is not None and config.needs_no_network:
             with EpochListener(self, X, y):
-                model = FittedModel.pca(axes, own, self.whiten, data.dtype)
+                model = self._linear_model(None, data, axes, own, predictor)
             if self.verbose:
                 print("Kept the linear model: it is the optimum")
-            result = TrainingResult.closed_form(axes.unexplained)
-            return self._store(model, data, own.mean, result)
+            result = TrainingResult.closed_form(model.unexplained)
+            return self._store(model, data, own.mean, result, labels)
         axes = axes if spec.linear_path else None
         scaling = Scaling.none(data.shape[1]) if spec.keeps_units else own
 
-        space = TrainingSpace.of(config, data, scaling, rng)
-        config = space.config(config)
-        engine = config.engine
-        start, units = space.principal_axes(axes), space.units()
-        linear = None if start is None else self._linear_path(start, own, units)
-        scales = weight_scales(config, start, units)
-        baseline = initial_weights(config.networks, linear, scales, rng)
+        linear = None
+        if axes is not None:
+            linear = self._linear_path(axes, own, scaling, predictor)
         fraction = self.validation_fraction if self.early_stopping else 0.0
-        rows, split = split_rows(rows, X_val, groups, fraction, rng)
-        training = TrainingData.of(config, space.rows(rows), split, units, scales)
-        steps = phases(config, training, scales)
-
-        def codec(weights):
-            return NetworkCodec.plain(spec, scaling, space.to_features(weights, spec))
-
+        strata = None if labels is None else labels.strata
+        held_out = HeldOut(fraction, X_val, groups, strata)
+        run = TrainingRun.prepare(config, rows, held_out, axes, linear, scaling, rng)
+        codec = functools.partial(NetworkCodec.plain, spec, scaling)
         # A network that restores damaged rows was trained beyond the data.
-        within = None if config.restores else axes
+        within = None if config.restores else linear
+
+        def network(weights):
+            weights = run.in_features(weights)
+            return self._network_model(codec(weights), data, within)
 
         def attributes(weights):
-            model = self._network_model(codec(weights), data, within)
-            return self._attributes(model, data, own.mean, data.shape[0])
+            n_samples = data.shape[0]
+            return self._attributes(network(weights), data, own.mean, n_samples, labels)
 
-        n_epochs = sum(phase.schedule.max_iter for phase in steps)
-        with EpochListener(self, X, y, attributes, n_epochs) as listener:
-            weights = self._weights_to_continue(spec, space) or baseline
-            n_threads = engines.backend().n_threads
-            result = train(engine, weights, steps, rng, listener, n_threads)
-
-        is_likelihood = config.objective.is_likelihood
-        comparison = compared(engine, baseline, result, training, is_likelihood)
+        with EpochListener(self, X, y, attributes, run.n_epochs) as listener:
+            result = run.train(self._weights_to_continue(spec), listener, rng)
+        comparison = run.compared(result)
         if comparison.is_better:
-            model = self._network_model(codec(result.weights), data, within)
+            model = network(result.weights)
         elif axes is not None:
-            model = self._linear_model(codec(baseline), data, axes, own)
+            model = self._linear_model(codec(run.start), data, axes, own, predictor)
         else:
-            model = self._network_model(codec(baseline), data, None)
+            model = self._network_model(codec(run.start), data, None)
         if self.verbose:
             kept = "network" if model.kind == "network" else "linear model"
             print(f"Kept the {kept}: {comparison}")
-        return self._store(model, data, own.mean, result)
+        return self._store(model, data, own.mean, result, labels)
 
     def _check_domain(self, rows, name: str) -> None:
         """Raise ``ValueError`` where rows cannot be those of the model."""
@@ -222,14 +226,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         skip_connections = getattr(self, "skip_connections", "linear")
         if skip_connections is None and not is_share:
             return None
-        limit = min(data.shape)
-        if self.n_components is not None and self.n_components > limit:
-            raise ValueError(
-                f"n_components={self.n_components} must be between 1 and "
-                f"min(n_samples, n_features)={limit} with "
-                f"skip_connections={skip_connections!r}: training starts at PCA, "
-                "which has no more components than that."
-            )
+        check_n_components(self.n_components, data.shape, skip_connections)
         return PrincipalAxes.fit(data, scaling, self.n_components, rng)
 
     def _code_width(self, data, axes: PrincipalAxes | None) -> int:
@@ -237,29 +234,30 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             return axes.n_components
         return min(data.shape) if self.n_components is None else self.n_components
 
-    def _weights_to_continue(self, spec: NetworkSpec, space) -> dict | None:
+    def _weights_to_continue(self, spec: NetworkSpec) -> dict | None:
         codec = getattr(self, "_codec", None)
         if self.warm_start and isinstance(codec, NetworkCodec) and codec.spec == spec:
-            return space.to_coordinates(codec.weights, spec)
+            return codec.weights
         return None
 
     def _attributes(
-        self, model: FittedModel, data, mean: np.ndarray, n_samples: int
+        self,
+        model: FittedModel,
+        data,
+        mean: np.ndarray,
+        n_samples: int,
+        labels: Labels | None = None,
     ) -> dict[str, Any]:
         """Return the fitted attributes that follow from a model, by name."""
-        dtype = data.dtype
-        singular_values = np.sqrt(model.explained_variance * max(n_samples - 1, 0))
-        return {
+        attributes = {
             "_codec": model.codec,
-            "selected_model_": model.kind,
-            "explained_variance_": model.explained_variance.astype(dtype),
-            "explained_variance_ratio_": model.explained_variance_ratio.astype(dtype),
-            "singular_values_": singular_values.astype(dtype),
-            "noise_variance_": model.noise_variance,
-            "mean_": mean.astype(dtype),
-            "n_components_": len(model.explained_variance),
+            "mean_": mean.astype(data.dtype),
             "density_": self._density(model, data),
+            **model.attributes(data.dtype, n_samples),
         }
+        if labels is not None and model.head is not None:
+            attributes |= labels.attributes(model.head)
+        return attributes
 
     def _density(self, model: FittedModel, data) -> Any:
         """Return what ``sample`` draws codes from."""
@@ -273,15 +271,16 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         data,
         mean: np.ndarray,
         result: TrainingResult,
+        labels: Labels | None = None,
         n_samples_seen: int | None = None,
     ):
         """Store a model and how it was found. Earlier fits leave nothing behind."""
         self._forget_keras_models()
-        for name in ("n_samples_", "n_samples_seen_", "_incremental"):
+        for name in (*_SOMETIMES, "_incremental"):
             self.__dict__.pop(name, None)
         n_samples = n_samples_seen or data.shape[0]
         setattr(self, "n_samples_seen_" if n_samples_seen else "n_samples_", n_samples)
-        self.__dict__.update(self._attributes(model, data, mean, n_samples))
+        self.__dict__.update(self._attributes(model, data, mean, n_samples, labels))
         self.n_iter_ = len(result.loss_curve)
         self.loss_curve_ = result.loss_curve
         self.validation_loss_curve_ = result.validation_loss_curve

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.decomposition import IncrementalPCA
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 
 from ._data import Batch, Scaling, Split, chunks, dense
 from ._engines import State
@@ -88,7 +89,7 @@ class IncrementalState:
         """Return the state before the first batch."""
         spec = config.spec
         pca = IncrementalPCA(spec.n_components) if spec.linear_path else None
-        if config.is_pca:
+        if config.needs_no_network:
             return cls(spec, scaling, pca, None, rng)
         start = LinearPath.pca(axes) if axes is not None else None
         weights = initial_weights(config.networks, start, WeightScales(1.0), rng)
@@ -169,9 +170,20 @@ class IncrementalState:
         return self.scaling.mean + (0.0 if self.pca is None else self.pca.mean_)
 
 
+def _ignores_labels(estimator: Any) -> bool:
+    """Say whether ``partial_fit`` is available. It cannot use labels yet."""
+    if estimator.target_weight:
+        raise AttributeError(
+            "partial_fit does not use labels. Set target_weight=0 instead of "
+            f"{estimator.target_weight}, or call fit."
+        )
+    return True
+
+
 class IncrementalMixin:
     """``partial_fit``, for an autoencoder that starts at PCA."""
 
+    @available_if(_ignores_labels)
     @_fit_context(prefer_skip_nested_validation=True)
     @undone_on_failure
     def partial_fit(self: Any, X, y=None):
@@ -225,7 +237,9 @@ class IncrementalMixin:
             axes = self._principal_axes(data, scaling, rng)
             spec = self._network_spec(data.shape[1], self._code_width(data, axes))
             config = TrainingConfig.of(parameters, self._terms, spec)
-            check_scale(self, scaling, data.dtype, is_network=not config.is_pca)
+            check_scale(
+                self, scaling, data.dtype, is_network=not config.needs_no_network
+            )
             before = IncrementalState.begin(config, scaling, axes, rng)
         else:
             self._check_unchanged(before.spec)
@@ -243,12 +257,13 @@ class IncrementalMixin:
             check_scale(self, all_rows, data.dtype, is_network=False)
         # One pass over rows at another level may damage a network.
         if network_is_better and after.beats_pca(data):
-            axes = None if after.pca is None else after.axes
-            model = self._network_model(after.codec, data, axes, after.seen)
+            linear = None if after.pca is None else LinearPath.pca(after.axes)
+            model = self._network_model(after.codec, data, linear, after.seen)
         else:
             own = Scaling(after.mean, after.scaling.scale)
             model = FittedModel.pca(after.axes, own, self.whiten, data.dtype)
-        self._store(model, data, after.mean, after.result, after.n_samples_seen)
+        n_seen = after.n_samples_seen
+        self._store(model, data, after.mean, after.result, n_samples_seen=n_seen)
         self._incremental = after
         return self
 

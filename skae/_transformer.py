@@ -205,7 +205,7 @@ class CodecTransformer(
     def _as_pca(self) -> PCA:
         """Return the model as scikit-learn's PCA."""
         check_is_fitted(self)
-        if not isinstance(self._codec, LinearCodec):
+        if not (isinstance(self._codec, LinearCodec) and self._codec.is_pca):
             raise AttributeError(
                 f"The covariance has a closed form only where {type(self).__name__} "
                 f"kept PCA. Here selected_model_={self.selected_model_!r}, a model "
@@ -238,6 +238,7 @@ class CodecTransformer(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.target_tags.required = getattr(self, "target_weight", 0) > 0
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

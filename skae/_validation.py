@@ -104,6 +104,19 @@ def check_finite(estimator: Any, data: Any, name: str = "X") -> None:
         )
 
 
+def check_n_components(
+    n_components: float | None, shape: tuple[int, int], skip_connections: str | None
+) -> None:
+    """Raise ``ValueError`` if PCA of such data has fewer components."""
+    limit = min(shape)
+    if n_components is not None and n_components > limit:
+        raise ValueError(
+            f"n_components={n_components} must be between 1 and min(n_samples, "
+            f"n_features)={limit} with skip_connections={skip_connections!r}: training "
+            "starts at PCA, which has no more components than that."
+        )
+
+
 def check_computed(estimator: Any, values: np.ndarray) -> None:
     """Raise ``ValueError`` where codes, rows or errors of finite input overflow."""
     if not np.isfinite(values).all():

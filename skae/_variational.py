@@ -385,7 +385,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         )
 
     def _linear_path(
-        self, axes: PrincipalAxes, own: Scaling, scaling: Scaling
+        self, axes: PrincipalAxes, own: Scaling, scaling: Scaling, predictor
     ) -> LinearPath:
         mean = (own.mean - scaling.mean) / scaling.scale
         return LinearPath.probabilistic_pca(axes, scaling.scale, mean, self.likelihood)
@@ -394,7 +394,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         self,
         codec: NetworkCodec,
         data,
-        axes: PrincipalAxes | None,
+        linear: LinearPath | None,
         seen: tuple[Box, Box] | None = None,
     ) -> FittedModel:
         # Its own prior sets the scale and the directions of its codes, and its own
@@ -402,14 +402,15 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         return FittedModel.network(codec, data, None, rotate=False, whiten=False)
 
     def _linear_model(
-        self, baseline: NetworkCodec, data, axes: PrincipalAxes, own: Scaling
+        self, baseline: NetworkCodec | None, data, axes, own, predictor
     ) -> FittedModel:
+        assert baseline is not None
         return FittedModel.network(
             baseline, data, None, rotate=False, whiten=False, kind="linear"
         )
 
     def _attributes(
-        self, model: FittedModel, data, mean: np.ndarray, n_samples: int
+        self, model: FittedModel, data, mean: np.ndarray, n_samples: int, labels=None
     ) -> dict[str, Any]:
         assert isinstance(model.codec, NetworkCodec)
         return super()._attributes(model, data, mean, n_samples) | {

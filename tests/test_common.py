@@ -18,7 +18,9 @@ CONFIGURATIONS = [
     AutoencoderTransformer(skip_connections=None, whiten=True, **SMALL),
     AutoencoderTransformer(n_components=0.9, **SMALL),
     AutoencoderTransformer(hidden_layer_sizes=()),
+    AutoencoderTransformer(target_weight=0.5, **SMALL),
     ConvolutionalAutoencoderTransformer(max_iter=10),
+    ConvolutionalAutoencoderTransformer(target_weight=0.5, **SMALL),
     VariationalAutoencoderTransformer(max_iter=10),
     VariationalAutoencoderTransformer(image_shape="auto", **SMALL),
 ]
@@ -52,7 +54,7 @@ def test_the_result_of_a_row_does_not_depend_on_the_other_rows(estimator, dtype,
     if isinstance(fitted.n_components, int):
         fitted.set_params(n_components=1)
     X = np.tile(curve, (6, 1)).astype(dtype)
-    fitted.fit(X)
+    fitted.fit(X, (X[:, 0] > 0).astype(int))
     codes = fitted.transform(X)
     rows = fitted.inverse_transform(codes)
     assert codes.dtype == rows.dtype == dtype

@@ -147,8 +147,16 @@ def test_an_interrupted_import_of_keras_can_be_repeated(tmp_path):
     assert result.stdout.split() == expected, result.stderr
 
 
+@pytest.fixture
+def interruptible():
+    """Handle interrupts as Python does. A process in the background ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-def test_an_interrupt_waits_until_the_end():
+def test_an_interrupt_waits_until_the_end(interruptible):
     reached = []
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012
         with interrupts_deferred():

@@ -6,9 +6,12 @@ from conftest import small_network
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
+from skae._data import Batch
+from skae._objective._term import ForwardPass
 from skae._objective.contraction import PERTURBATION, jacobian_norm
 from skae._objective.corruption import Corruption, CorruptionNumbers
 from skae._objective.reconstruction import Reconstruction
+from skae._objective.target import Target
 
 
 @pytest.mark.parametrize("level", [0.0, 0.2, 0.6])
@@ -158,3 +161,32 @@ def test_contraction_makes_reconstructions_less_sensitive(digits):
 
     plain, weak, strong = movement(0.0), movement(0.3), movement(3.0)
     assert strong < 0.8 * weak < 0.8 * plain
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_the_loss_of_labels_is_one_for_the_best_constant(kind):
+    rng = np.random.default_rng(0)
+    if kind == "classes":
+        label = np.eye(3)[rng.choice(3, 500, p=[0.6, 0.3, 0.1])]
+        constant = np.log(label.mean(axis=0))
+    else:
+        label = rng.normal(size=(500, 3))
+        label = (label - label.mean(axis=0)) / np.sqrt(label.var(axis=0).sum())
+        constant = np.zeros(3)
+    label = label.astype("f4")
+    label[200:] = np.nan
+    known = label[:200]
+    if kind == "classes":
+        constant = np.log(known.mean(axis=0))
+    rows = Batch(np.zeros((500, 4), "f4"), label=label)
+    term = Target(kind)
+    numbers = term.numbers({"target_weight": 0.75}, rows, None, 0.2)
+    predicted = np.tile(constant, (500, 1)).astype("f4")
+    done = ForwardPass(rows, *[None] * 3, predicted, *[None] * 3)
+    losses = np.asarray(term.row_losses(done, numbers))
+    assert (losses[200:] == 0).all()
+    # The odds of the weight, times what PCA leaves.
+    expected = 3 * 0.2
+    if kind == "numbers":
+        expected *= float(np.square(known).sum(axis=1).mean())
+    assert losses.mean() == pytest.approx(expected, rel=1e-4)

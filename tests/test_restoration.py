@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import small_network
+from conftest import dense_spec, small_network
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -28,7 +28,7 @@ def test_blocks_cover_their_share_of_the_image(level):
     rows = np.ones((500, 10 * 8 * 2), "f4")
     numbers = CorruptionNumbers(np.float32(level), np.full(160, -3, "f4"), 1.0)
     noise = np.random.default_rng(0).uniform(size=rows.shape).astype("f4")
-    blocks = Corruption("blocks").on((10, 8, 2))
+    blocks = Corruption("blocks").on(dense_spec(160, 2, (), image_shape=(10, 8, 2)))
     damaged = np.asarray(blocks.shown(rows, lambda *_: noise, numbers))
     images = damaged.reshape(-1, 10, 8, 2)
     assert np.isin(images, [1, -3]).all()

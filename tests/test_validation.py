@@ -14,9 +14,9 @@ def fail_if_training_starts(*args, **kwargs):
 
 @pytest.fixture(autouse=True)
 def no_training(monkeypatch):
-    import skae._base
+    import skae._training._run
 
-    monkeypatch.setattr(skae._base, "train", fail_if_training_starts)
+    monkeypatch.setattr(skae._training._run, "train", fail_if_training_starts)
 
 
 def normal(*shape):

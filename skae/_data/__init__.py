@@ -5,7 +5,7 @@ from ._batch import Batch
 from ._chunks import aligned_empty, cached_chunks, chunk_rows, chunks, dense, slices
 from ._dependence import groups_of_copies, merged_groups, numbered
 from ._feed import BLOCK_BYTES, Block, Feed, Resident, Streamed, feed, shared_capacity
-from ._held_out import split_rows
+from ._held_out import HeldOut
 from ._scaling import Scaling, on_grid, variances
 from ._split import Split
 from ._stacked import Stacked
@@ -16,6 +16,7 @@ __all__ = [
     "Block",
     "FeatureSwaps",
     "Feed",
+    "HeldOut",
     "Resident",
     "Scaling",
     "Split",
@@ -33,6 +34,5 @@ __all__ = [
     "on_grid",
     "shared_capacity",
     "slices",
-    "split_rows",
     "variances",
 ]

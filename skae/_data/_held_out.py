@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,38 +12,37 @@ from ._split import Split
 from ._stacked import Stacked
 
 
-def split_rows(
-    rows: Batch,
-    X_val: Any,
-    groups: np.ndarray | None,
-    fraction: float,
-    rng: np.random.RandomState,
-) -> tuple[Batch, Split]:
-    """Return all rows that train or are held out, and which do which.
+class HeldOut(NamedTuple):
+    """Which rows of a fit to hold out.
 
     Parameters
     ----------
-    rows : Batch
-        The rows of ``X``.
+    fraction : float
+        Share to hold out; 0 for none.
 
     X_val : {array, CSR matrix} of shape (n_validation, n_features) or None
-        Rows to hold out in place of some of these.
+        Rows to hold out in place of some of the others.
 
     groups : ndarray of shape (n_rows,) or None
         Labels of groups that are held out together. Copies of a row always are.
 
-    fraction : float
-        Share to hold out; 0 for none.
-
-    rng : RandomState
-        Shuffles the rows.
+    strata : ndarray of shape (n_rows,), int, or None
+        Classes that are held out in equal shares.
     """
-    if X_val is not None:
-        both = Batch(Stacked(rows.input, X_val))
-        return both, Split.given(rows.n_rows, X_val.shape[0], rng)
-    if not fraction:
-        return rows, Split.none(rows.n_rows, rng)
-    dependent = groups_of_copies(rows.wanted)
-    if groups is not None:
-        dependent = merged_groups(dependent, numbered(groups))
-    return rows, Split.draw(dependent, fraction, rng)
+
+    fraction: float
+    X_val: Any = None
+    groups: np.ndarray | None = None
+    strata: np.ndarray | None = None
+
+    def split(self, rows: Batch, rng: np.random.RandomState) -> tuple[Batch, Split]:
+        """Return all rows that train or are held out, and which do which."""
+        if self.X_val is not None:
+            both = Batch(Stacked(rows.input, self.X_val))
+            return both, Split.given(rows.n_rows, self.X_val.shape[0], rng)
+        if not self.fraction:
+            return rows, Split.none(rows.n_rows, rng)
+        dependent = groups_of_copies(rows.wanted)
+        if self.groups is not None:
+            dependent = merged_groups(dependent, numbered(self.groups))
+        return rows, Split.draw(dependent, self.fraction, rng, self.strata)

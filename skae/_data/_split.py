@@ -59,7 +59,11 @@ class Split:
 
     @classmethod
     def draw(
-        cls, groups: np.ndarray, fraction: float, rng: np.random.RandomState
+        cls,
+        groups: np.ndarray,
+        fraction: float,
+        rng: np.random.RandomState,
+        strata: np.ndarray | None = None,
     ) -> Split:
         """Hold out a random ``fraction`` of the groups, or all of them in turn.
 
@@ -74,9 +78,15 @@ class Split:
 
         rng : RandomState
             Shuffles the groups.
+
+        strata : ndarray of shape (n_rows,), int, default=None
+            Each part of the rows has about equal shares of these.
         """
         n_rows, n_groups = len(groups), int(groups.max()) + 1
         order = rng.permutation(n_groups)
+        if strata is not None:
+            firsts = np.unique(groups, return_index=True)[1]
+            order = _mixed(order, strata[firsts])
         place = np.argsort(order)
         rows = np.argsort(place[groups], kind="stable")
         # Row number ``ends[g]`` is the first behind the g first groups.
@@ -132,3 +142,12 @@ class Split:
         groups = self.groups[np.concatenate(self.held_out)]
         _, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
         return np.bincount(members, values) / sizes
+
+
+def _mixed(order: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Return an order in which the members of each stratum are evenly spread."""
+    place = np.empty(len(order))
+    for stratum in np.unique(strata):
+        members = order[strata[order] == stratum]
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return order[np.argsort(place[order], kind="stable")]

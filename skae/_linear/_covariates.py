@@ -75,6 +75,22 @@ class PrincipalCovariates:
     unexplained_targets: float
     alpha: float
 
+    def as_axes(self, n_samples: int) -> PrincipalAxes:
+        """Return the decoder and the variances as PCA's axes have them.
+
+        The axes are not orthonormal. The variance off them is spread evenly over as
+        many further axes as rows or features have.
+        """
+        n_components, n_features = self.decoder.shape
+        variances = self.explained_variance
+        explained = (np.square(self.decoder).sum(axis=1) * variances).sum()
+        share = (1 - self.unexplained) / (explained or 1.0)
+        ratio = np.square(self.decoder).sum(axis=1) * variances * share
+        n_left_out = min(n_samples, n_features) - n_components
+        total = explained / ((1 - self.unexplained) or 1.0)
+        noise = total * self.unexplained / n_left_out if n_left_out else 0.0
+        return PrincipalAxes(self.decoder, variances, ratio, float(noise))
+
     @classmethod
     def fit(
         cls,

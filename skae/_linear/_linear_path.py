@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._covariates import PrincipalCovariates
 from ._principal_axes import PrincipalAxes
 
 _LEAST_NOISE = 1e-6
@@ -29,12 +30,28 @@ class LinearPath(NamedTuple):
 
     row_log_variance : ndarray of shape (1,) or None
         Log-variance of a row given its code, the same for all features.
+
+    head : tuple of ndarray or None
+        Kernel and bias that predict labels from codes.
     """
 
     encoder: tuple[np.ndarray, np.ndarray]
     decoder: tuple[np.ndarray, np.ndarray]
     code_log_variances: np.ndarray | None = None
     row_log_variance: np.ndarray | None = None
+    head: tuple[np.ndarray, np.ndarray] | None = None
+
+    @classmethod
+    def covariates(
+        cls, covariates: PrincipalCovariates, head: tuple[np.ndarray, np.ndarray]
+    ) -> LinearPath:
+        """Return principal covariates regression, for rows that are centred."""
+        n_features, n_components = covariates.encoder.shape
+        return cls(
+            (covariates.encoder, np.zeros(n_components)),
+            (covariates.decoder, np.zeros(n_features)),
+            head=head,
+        )
 
     @classmethod
     def pca(cls, axes: PrincipalAxes) -> LinearPath:

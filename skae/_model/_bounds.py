@@ -82,12 +82,22 @@ class Bounds:
         Around the training rows and their codes, in the network's units.
 
     components : ndarray of shape (n_components, n_features), float32
-        Principal axes :math:`W`.
+        What the linear model adds to a row for each code. Principal axes :math:`W`, if
+        it is PCA.
+
+    projection : ndarray of shape (n_features, n_components), float32, or None
+        Maps centred rows to the linear model's codes. None stands for :math:`W^T`.
     """
 
     rows: Box
     codes: Box
     components: np.ndarray
+    projection: np.ndarray | None = None
+
+    @property
+    def down(self) -> np.ndarray:
+        """What maps centred rows to the linear model's codes."""
+        return self.components.T if self.projection is None else self.projection
 
     @classmethod
     def none(cls, n_components: int, n_features: int) -> Bounds:

@@ -117,18 +117,15 @@ class CompiledInference:
         bounds: Bounds,
     ) -> None:
         self._spec, self._scaling = spec, scaling
-        axes, offset = bounds.components, transform.offset
-        place = engines.backend().place
-        self._encoder = place(
-            CodingArrays(
-                weights["encoder"], offset, transform.matrix, *bounds.rows, axes.T
+        offset, place = transform.offset, engines.backend().place
+        rows, codes = (
+            CodingArrays(weights[side], offset, matrix, *box, outside)
+            for side, matrix, box, outside in (
+                ("encoder", transform.matrix, bounds.rows, bounds.down),
+                ("decoder", transform.inverse, bounds.codes, bounds.components),
             )
         )
-        self._decoder = place(
-            CodingArrays(
-                weights["decoder"], offset, transform.inverse, *bounds.codes, axes
-            )
-        )
+        self._encoder, self._decoder = place(rows), place(codes)
 
     def block_rows(self, n_rows: int, width: int) -> int:
         """Return the number of rows in a block, for a call with so many rows."""

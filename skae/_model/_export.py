@@ -30,7 +30,7 @@ def export_encoder(
         1 / scaling.scale, (-scaling.mean / scaling.scale).tolist(), dtype="float32"
     )(rows)
     last = _affine(transform.matrix, -transform.offset @ transform.matrix, "canonical")
-    codes = _continued(network, scaled, bounds.rows, bounds.components.T)
+    codes = _continued(network, scaled, bounds.rows, bounds.down)
     return keras.Model(rows, last(codes), name="encoder")
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._data import Scaling, slices
-from .._linear import PrincipalAxes
+from .._linear import LinearPath, PrincipalAxes, PrincipalCovariates
 from ._blocks import FEW
 from ._bounds import Box
 from ._codec import Codec
@@ -44,6 +44,9 @@ class FittedModel:
 
     codes : Gaussian
         Distribution of the training rows' codes.
+
+    head : tuple of ndarray or None
+        Kernel and bias that predict labels from codes.
     """
 
     kind: Literal["linear", "network"]
@@ -52,6 +55,24 @@ class FittedModel:
     explained_variance_ratio: np.ndarray
     noise_variance: float
     codes: Gaussian
+    head: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def unexplained(self) -> float:
+        """Share of the rows' variance that the codes leave."""
+        return max(1 - float(self.explained_variance_ratio.sum()), 0.0)
+
+    def attributes(self, dtype: Any, n_samples: int) -> dict[str, Any]:
+        """Return the fitted attributes that follow from the model, by name."""
+        singular_values = np.sqrt(self.explained_variance * max(n_samples - 1, 0))
+        return {
+            "selected_model_": self.kind,
+            "explained_variance_": self.explained_variance.astype(dtype),
+            "explained_variance_ratio_": self.explained_variance_ratio.astype(dtype),
+            "singular_values_": singular_values.astype(dtype),
+            "noise_variance_": self.noise_variance,
+            "n_components_": len(self.explained_variance),
+        }
 
     @classmethod
     def pca(
@@ -90,11 +111,35 @@ class FittedModel:
         )
 
     @classmethod
+    def covariates(
+        cls,
+        covariates: PrincipalCovariates,
+        head: tuple[np.ndarray, np.ndarray],
+        own: Scaling,
+        whiten: bool,
+        X: Any,
+    ) -> FittedModel:
+        """Return principal covariates regression, likewise.
+
+        The ``head`` predicts labels from codes in units of the scale of ``own``.
+        """
+        pca = cls.pca(covariates.as_axes(X.shape[0]), own, whiten, X.dtype)
+        codec = pca.codec
+        assert isinstance(codec, LinearCodec)
+        projection = covariates.encoder.astype(X.dtype, copy=False)
+        units = 1.0 if codec.deviations is None else codec.deviations[:, None]
+        return replace(
+            pca,
+            codec=replace(codec, projection=projection),
+            head=(head[0] * units / own.scale, head[1]),
+        )
+
+    @classmethod
     def network(
         cls,
         codec: NetworkCodec,
         X: Any,
-        axes: PrincipalAxes | None,
+        linear: LinearPath | None,
         *,
         rotate: bool,
         whiten: bool,
@@ -111,8 +156,8 @@ class FittedModel:
         X : {array, CSR matrix} of shape (n_samples, n_features)
             The training rows.
 
-        axes : PrincipalAxes or None
-            If given, PCA continues the network beyond ``X``.
+        linear : LinearPath or None
+            If given, this linear model continues the network beyond ``X``.
 
         rotate, whiten : bool
             Whether codes may be rotated, and whether they are whitened.
@@ -123,9 +168,8 @@ class FittedModel:
         seen : tuple of Box or None
             Around earlier rows and their codes, with the network's own codes.
         """
-        components = None if axes is None else axes.components
         codec, summary = codec.canonical(
-            X, components, rotate=rotate, whiten=whiten, seen=seen
+            X, linear, rotate=rotate, whiten=whiten, seen=seen
         )
         variances = summary.variances
         shares = variances / (variances.sum() or 1.0)
@@ -141,6 +185,7 @@ class FittedModel:
             max(summary.explained, 0.0) * shares,
             summary.residual_variance / n_left_out if n_left_out > 0 else 0.0,
             Gaussian(summary.mean, summary.covariance),
+            codec.head if codec.spec.n_targets else None,
         )
 
 

@@ -14,7 +14,7 @@ from ._codec import Codec
 
 @dataclass(frozen=True)
 class LinearCodec(Codec):
-    """PCA, kept because training did not improve on it.
+    """A linear model, kept because training did not improve on it.
 
     Parameters
     ----------
@@ -22,19 +22,28 @@ class LinearCodec(Codec):
         Mean of the training rows.
 
     components : ndarray of shape (n_components, n_features)
-        Principal axes.
+        What a code adds to a row. Principal axes, if the model is PCA.
 
     deviations : ndarray of shape (n_components,) or None
         The codes are divided by these, if they are whitened.
+
+    projection : ndarray of shape (n_features, n_components) or None
+        Maps centred rows to codes. None stands for PCA's transposed components.
     """
 
     mean: np.ndarray
     components: np.ndarray
     deviations: np.ndarray | None = None
+    projection: np.ndarray | None = None
+
+    @property
+    def is_pca(self) -> bool:
+        """Whether the model is PCA."""
+        return self.projection is None
 
     def encode(self, X: Any) -> np.ndarray:
         """Return the codes of rows."""
-        axes = self.components.T.astype(X.dtype)
+        axes = self._axes.astype(X.dtype)
         mean = self.mean.astype(X.dtype)
         if issparse(X):
             codes = X @ axes - mean @ axes
@@ -56,13 +65,20 @@ class LinearCodec(Codec):
         """Return the encoder as a Keras model."""
         from ._export import affine_encoder
 
-        return affine_encoder(self.mean, (self.components / self._row_factors()).T)
+        return affine_encoder(self.mean, self._axes / self._factors)
 
     def keras_decoder(self) -> Any:
         """Return the decoder as a Keras model."""
         from ._export import affine_decoder
 
-        return affine_decoder(self.mean, self.components * self._row_factors())
+        return affine_decoder(self.mean, self.components * self._factors[:, None])
 
-    def _row_factors(self) -> Any:
-        return 1.0 if self.deviations is None else self.deviations[:, None]
+    @property
+    def _axes(self) -> np.ndarray:
+        return self.components.T if self.projection is None else self.projection
+
+    @property
+    def _factors(self) -> np.ndarray:
+        if self.deviations is None:
+            return np.ones(len(self.components), self.components.dtype)
+        return self.deviations

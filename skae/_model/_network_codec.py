@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._data import Scaling, chunks, dense, slices
+from .._linear import LinearPath
 from .._networks import NetworkSpec
 from ._blocks import MANY, filled
 from ._bounds import Bounds, Box
@@ -84,7 +85,7 @@ class NetworkCodec(Codec):
     def canonical(
         self,
         X,
-        components: np.ndarray | None,
+        linear: LinearPath | None,
         *,
         rotate: bool,
         whiten: bool,
@@ -92,8 +93,8 @@ class NetworkCodec(Codec):
     ) -> tuple[NetworkCodec, CodeSummary]:
         """Return this codec with canonical codes on ``X``, and their summary.
 
-        If PCA's ``components`` are given, they continue the network beyond ``X`` and
-        beyond the rows and codes ``seen`` before.
+        If a ``linear`` model is given, it continues the network beyond ``X`` and beyond
+        the rows and codes ``seen`` before.
         """
         unit = _unit(self.spec, self.scaling)
         statistics = CodeStatistics.zero(self.spec.n_components, self.spec.n_features)
@@ -112,17 +113,31 @@ class NetworkCodec(Codec):
         total = statistics.row_scatter
         explained = 1 - error / total if total > 0 else float(error == 0)
         bounds = self.bounds
-        if components is not None:
+        if linear is not None:
+            projection, components = linear.encoder[0], linear.decoder[0]
+            is_pca = np.array_equal(projection, components.T)
             bounds = Bounds(
                 row_box.widened().in_units(self.scaling.scale, self.scaling.mean),
                 code_box.widened().in_units(self.scaling.scale),
                 components.astype(np.float32),
+                None if is_pca else projection.astype(np.float32),
             )
         residual_variance = error / max(X.shape[0] - 1, 1)
         summary = CodeSummary(
             variances, explained, residual_variance, *statistics.mapped(transform)
         )
         return replace(self, transform=transform, bounds=bounds), summary
+
+    @property
+    def head(self) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel and bias that predict labels from the codes users see."""
+        kernel, bias = (array.astype(np.float64) for array in self._head)
+        transform = self.transform
+        return transform.inverse @ kernel, transform.offset @ kernel + bias
+
+    @property
+    def _head(self) -> list[np.ndarray]:
+        return self.weights["decoder"][0][-2:]
 
     def nothing_seen(self) -> tuple[Box, Box]:
         """Return empty boxes for rows and for codes."""

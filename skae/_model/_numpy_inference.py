@@ -93,12 +93,12 @@ class NumpyInference:
         self._scaling, self._transform = scaling, transform
         self._activate = ACTIVATIONS[spec.final_activation]
         self._dtype = np.float64 if precise else np.float32
-        axes, nowhere = bounds.components, np.zeros(1, np.float32)
+        nowhere = np.zeros(1, np.float32)
         self._encoder = _Network(
             spec.encoder.numpy_forward(spec),
             [self._cast(array) for array in weights["encoder"][0]],
             bounds.rows,
-            axes.T,
+            bounds.down,
             nowhere,
         )
         self._enter: Callable[[np.ndarray], np.ndarray] = scaling.apply
@@ -109,7 +109,7 @@ class NumpyInference:
             spec.decoder.numpy_forward(spec),
             [self._cast(array) for array in weights["decoder"][0]],
             bounds.codes,
-            axes,
+            bounds.components,
             nowhere,
         )
 

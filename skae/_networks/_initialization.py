@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import _keras as keras
 from .._linear import LinearPath
-from ._layers import CORRECTION, LINEAR, LOG_VARIANCE
+from ._layers import CORRECTION, HEAD, LINEAR, LOG_VARIANCE
 from ._networks import Networks, Variables, build_networks
 from ._weight_scales import WeightScales
 
@@ -55,6 +55,7 @@ def initial_weights(
             "decoder": {
                 LINEAR: linear_path.decoder,
                 LOG_VARIANCE: (0, linear_path.row_log_variance),
+                HEAD: linear_path.head,
             },
         }
     of_weights = iter(networks.weight_scales(scales) or itertools.repeat(1.0))

@@ -20,7 +20,10 @@ CORRECTION = "correction"
 LOG_VARIANCE = "log_variance"
 """Of a code or of a row: constant at the start."""
 
-POSTERIOR, LIKELIHOOD = "posterior", "likelihood"
+HEAD = "head"
+"""Predicts labels from codes. At the start it is the head of the linear model."""
+
+POSTERIOR, LIKELIHOOD, WITH_TARGETS = "posterior", "likelihood", "with_targets"
 
 
 def dense(width: int, name: str, activation: Any = None, use_bias: bool = True) -> Any:
@@ -70,3 +73,12 @@ def with_likelihood(rows: Any, codes: Any, spec: NetworkSpec) -> Any:
     if spec.output_activation is None:
         return rows
     return keras.layers.Activation(spec.output_activation, dtype="float32")(rows)
+
+
+def with_targets(decoded: Any, codes: Any, spec: NetworkSpec) -> Any:
+    """Append what a linear head predicts from the codes, if there is a head."""
+    if not spec.n_targets:
+        return decoded
+    predicted = dense(spec.n_targets, HEAD)(codes)
+    join = keras.layers.Concatenate(dtype="float32", name=WITH_TARGETS)
+    return join([decoded, predicted])

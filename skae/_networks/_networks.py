@@ -13,9 +13,11 @@ from ._layers import (
     LINEAR,
     LOG_VARIANCE,
     POSTERIOR,
+    WITH_TARGETS,
     joined,
     with_likelihood,
     with_posterior,
+    with_targets,
 )
 from ._spec import NetworkSpec
 from ._weight_scales import WeightScales
@@ -128,6 +130,7 @@ def build_networks(
         path = spec.decoder.decoder_path(codes, spec, standard)
         decoded = joined(codes, path, spec.n_features, spec)
         decoded = with_likelihood(decoded, codes, spec)
+        decoded = with_targets(decoded, codes, spec)
         decoder = keras.Model(codes, decoded, name="decoder")
     return Networks(spec, encoder, decoder)
 
@@ -144,10 +147,12 @@ def standard_encoder(spec: NetworkSpec, variables: Variables) -> Any:
 def standard_decoder(spec: NetworkSpec, variables: Variables) -> Any:
     """Return a Keras model from codes to means of rows, of Keras' layers only."""
     model = _with_values(build_networks(spec, standard=True).decoder, variables)
-    if spec.likelihood != "gaussian":
-        return model
-    means = model.get_layer(LIKELIHOOD).input[0]
-    return keras.Model(model.input, means, name="decoder")
+    rows = model.output
+    if spec.n_targets:
+        rows = model.get_layer(WITH_TARGETS).input[0]
+    if spec.likelihood == "gaussian":
+        rows = model.get_layer(LIKELIHOOD).input[0]
+    return keras.Model(model.input, rows, name="decoder")
 
 
 def _penalised(model: Any) -> list[bool]:

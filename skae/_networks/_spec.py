@@ -160,6 +160,12 @@ class NetworkSpec:
 
     image_shape : tuple of int or None
         Height, width and channels of the image that a row is.
+
+    n_targets : int
+        Number of values that a linear head predicts from the code, beside the row.
+
+    target_kind : {"classes", "numbers"} or None
+        What they are: logits of classes, or numbers. None without a head.
     """
 
     n_features: int
@@ -170,6 +176,8 @@ class NetworkSpec:
     output_activation: str | Callable | None = None
     likelihood: Literal["gaussian", "bernoulli"] | None = None
     image_shape: tuple[int, int, int] | None = None
+    n_targets: int = 0
+    target_kind: Literal["classes", "numbers"] | None = None
 
     @property
     def keeps_units(self) -> bool:

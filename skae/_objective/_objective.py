@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._data import Batch, Scaling
+from .._networks import NetworkSpec
 from ._term import Draw, ForwardPass, Term
 
 
@@ -28,9 +29,10 @@ class Objective:
         described = (term.of(parameters) for term in terms)
         return cls(tuple(term for term in described if term is not None))
 
-    def on(self, image_shape: tuple[int, int, int] | None) -> Objective:
-        """Return the objective for rows that are images of a shape."""
-        return Objective(tuple(term.on(image_shape) for term in self.terms))
+    def on(self, spec: NetworkSpec) -> Objective:
+        """Return the objective for a network."""
+        terms = (term.on(spec) for term in self.terms)
+        return Objective(tuple(term for term in terms if term is not None))
 
     @property
     def changes_rows(self) -> bool:
@@ -52,10 +54,16 @@ class Objective:
         return all(term.keeps_linear_optimum(parameters) for term in self.terms)
 
     def numbers(
-        self, parameters: dict[str, Any], X: Batch, scaling: Scaling
+        self,
+        parameters: dict[str, Any],
+        X: Batch,
+        scaling: Scaling,
+        unexplained: float,
     ) -> tuple[Any, ...]:
         """Return the numbers of each term."""
-        return tuple(term.numbers(parameters, X, scaling) for term in self.terms)
+        return tuple(
+            term.numbers(parameters, X, scaling, unexplained) for term in self.terms
+        )
 
     def row_losses(
         self,
@@ -91,6 +99,24 @@ class Objective:
         codes = encoded
         for term, own in each:
             codes = term.codes(codes, draw, own)
-        done = ForwardPass(batch, shown, encoded, decode(codes), encode, decode, draw)
+        n_targets = 0 if batch.label is None else batch.label.shape[-1]
+        decoded, predicted = _parted(decode(codes), n_targets)
+        done = ForwardPass(
+            batch,
+            shown,
+            encoded,
+            decoded,
+            predicted,
+            encode,
+            lambda codes: _parted(decode(codes), n_targets)[0],
+            draw,
+        )
         losses = (term.row_losses(done, own) for term, own in each)
         return sum(loss for loss in losses if loss is not None)
+
+
+def _parted(decoded: Any, n_targets: int) -> tuple[Any, Any]:
+    """Return what the decoder makes of rows, and the labels that its head predicts."""
+    if not n_targets:
+        return decoded, None
+    return decoded[..., :-n_targets], decoded[..., -n_targets:]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from .._data import Batch, Scaling
+from .._networks import NetworkSpec
 
 
 class Draw(Protocol):
@@ -31,7 +32,10 @@ class ForwardPass(NamedTuple):
         What it returned: codes, or posteriors of codes.
 
     decoded : array
-        What the decoder returned.
+        What the decoder returned, without the predicted labels.
+
+    predicted : array or None
+        Predicted labels: logits of classes, or numbers. None without labels.
 
     encode, decode : callable
         The networks, for a second pass.
@@ -44,6 +48,7 @@ class ForwardPass(NamedTuple):
     shown: Any
     encoded: Any
     decoded: Any
+    predicted: Any
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
     draw: Draw
@@ -67,8 +72,8 @@ class Term(ABC):
     def of(cls, parameters: dict[str, Any]) -> Term | None:
         """Return the term that an estimator's parameters describe, if there is one."""
 
-    def on(self, image_shape: tuple[int, int, int] | None) -> Term:
-        """Return the term for rows that are images of a shape."""
+    def on(self, spec: NetworkSpec) -> Term | None:
+        """Return the term for a network, or None if it does not apply."""
         return self
 
     @classmethod
@@ -76,7 +81,13 @@ class Term(ABC):
         """Raise ``ValueError`` where parameters do not fit together."""
         return
 
-    def numbers(self, parameters: dict[str, Any], X: Batch, scaling: Scaling) -> Any:
+    def numbers(
+        self,
+        parameters: dict[str, Any],
+        X: Batch,
+        scaling: Scaling,
+        unexplained: float,
+    ) -> Any:
         """Return the numbers that the program takes.
 
         Parameters
@@ -89,6 +100,9 @@ class Term(ABC):
 
         scaling : Scaling
             Between these and the network's units.
+
+        unexplained : float
+            Share of the rows' variance that PCA leaves; 1 without PCA.
         """
         return ()
 

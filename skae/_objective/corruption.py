@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import _keras as keras
 from .._data import Batch, Scaling, chunks, dense
+from .._networks import NetworkSpec
 from ._term import Draw, Term
 
 
@@ -113,11 +114,11 @@ class Corruption(Term):
         kind = parameters["corruption"]
         return None if kind is None else cls(kind)
 
-    def on(self, image_shape: tuple[int, int, int] | None) -> Corruption:
-        """Return the corruption for rows that are images of a shape."""
+    def on(self, spec: NetworkSpec) -> Corruption:
+        """Return the corruption for a network, whose rows may be images."""
         if self.kind != "blocks":
             return self
-        return replace(self, image_shape=image_shape)
+        return replace(self, image_shape=spec.image_shape)
 
     @classmethod
     def check(cls, parameters: dict[str, Any]) -> None:
@@ -134,7 +135,13 @@ class Corruption(Term):
         """Whether the network sees something else than it should return."""
         return True
 
-    def numbers(self, parameters: dict[str, Any], X: Batch, scaling: Scaling) -> Any:
+    def numbers(
+        self,
+        parameters: dict[str, Any],
+        X: Batch,
+        scaling: Scaling,
+        unexplained: float,
+    ) -> Any:
         """Return the level and what the data say."""
         numbers = CorruptionNumbers(
             np.float32(parameters["corruption_level"]),

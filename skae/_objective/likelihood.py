@@ -48,7 +48,13 @@ class Likelihood(Term):
         """Say whether probabilistic PCA is the optimum (Lucas et al. 2019)."""
         return self.kind == "gaussian" and parameters["beta"] == 1
 
-    def numbers(self, parameters: dict[str, Any], X: Batch, scaling: Scaling) -> Any:
+    def numbers(
+        self,
+        parameters: dict[str, Any],
+        X: Batch,
+        scaling: Scaling,
+        unexplained: float,
+    ) -> Any:
         """Return the weight of the divergence."""
         return np.float32(parameters["beta"])
 

@@ -36,7 +36,13 @@ class Sparsity(Term):
         """Return the penalty, if its strength is not zero."""
         return cls() if parameters["sparsity"] > 0 else None
 
-    def numbers(self, parameters: dict[str, Any], X: Batch, scaling: Scaling) -> Any:
+    def numbers(
+        self,
+        parameters: dict[str, Any],
+        X: Batch,
+        scaling: Scaling,
+        unexplained: float,
+    ) -> Any:
         """Return the strength of the penalty."""
         return np.float32(parameters["sparsity"])
 

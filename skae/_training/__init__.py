@@ -4,6 +4,7 @@ from ._config import TrainingConfig
 from ._data import TrainingData
 from ._loop import EpochReport, TrainingResult, train, train_once
 from ._phases import Phase, phases, weight_scales
+from ._run import TrainingRun
 from ._schedule import Schedule
 from ._selection import Comparison, compared, is_gain
 from ._space import TrainingSpace
@@ -16,6 +17,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingData",
     "TrainingResult",
+    "TrainingRun",
     "TrainingSpace",
     "compared",
     "is_gain",

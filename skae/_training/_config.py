@@ -45,7 +45,7 @@ class TrainingConfig:
         has_targets: bool = False,
     ) -> TrainingConfig:
         """Read the parameters of an estimator whose objective has such terms."""
-        objective = Objective.of(terms, parameters).on(spec.image_shape)
+        objective = Objective.of(terms, parameters).on(spec)
         return cls(parameters, spec, objective, has_targets)
 
     @property
@@ -74,8 +74,8 @@ class TrainingConfig:
         return self.spec.is_linear and optimal and not self.has_targets
 
     @property
-    def is_pca(self) -> bool:
-        """Whether the optimum is PCA, which needs no network."""
+    def needs_no_network(self) -> bool:
+        """Whether the optimum is a linear model that NumPy computes."""
         return self.has_closed_form and not self.objective.is_likelihood
 
     @cached_property

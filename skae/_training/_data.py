@@ -76,7 +76,7 @@ class TrainingData:
         parameters, engine = config.parameters, config.engine
         batch_size = _batch_size(parameters["batch_size"], X.n_rows)
         hyper = HyperParameters(
-            config.objective.numbers(parameters, X, scaling),
+            config.objective.numbers(parameters, X, scaling, scales.unexplained),
             alpha=WeightPenalty.strength(parameters, scales),
             residual=np.float32(scales.residual),
             weight_scales=config.networks.weight_scales(scales),

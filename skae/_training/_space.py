@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._data import Batch, Scaling, chunks, dense
-from .._linear import PrincipalAxes
+from .._linear import LinearPath, PrincipalAxes
 from .._networks import NetworkSpec
 from ._config import TrainingConfig
 
@@ -86,6 +86,16 @@ class TrainingSpace:
         if self.axes is None or axes is None:
             return axes
         return replace(axes, components=axes.components @ self.axes.T)
+
+    def linear_path(self, path: LinearPath | None) -> LinearPath | None:
+        """Return the linear path of a network that sees coordinates."""
+        if self.axes is None or path is None:
+            return path
+        (down, bias), (up, _) = path.encoder, path.decoder
+        return path._replace(
+            encoder=(self.axes @ down, bias),
+            decoder=(up @ self.axes.T, np.zeros(len(self.axes))),
+        )
 
     def rows(self, rows: Batch) -> Batch:
         """Return the coordinates of rows."""

@@ -1,0 +1,220 @@
+"""Labels that users give to ``fit``, and the linear model that predicts them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from ._data import Scaling, dense
+from ._linear import LinearPath, PrincipalAxes, PrincipalCovariates
+from ._model import FittedModel
+from ._networks import NetworkSpec
+from ._objective.target import weight_beside_variance
+
+_UNLABELLED = -1
+"""Integer class of rows without a label, as in ``sklearn.semi_supervised``."""
+
+_MOST_ROWS = 5000
+"""Rows to which the head of the linear model is fitted. More hardly change it."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of the training rows.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_targets), float64
+        Indicators of classes, or numbers. NaN where a row has no label.
+
+    classes : ndarray of shape (n_targets,) or None
+        The classes, sorted. None if labels are numbers.
+
+    origin : ndarray of shape (n_targets,)
+        Mean of the numbers; zero for classes.
+
+    unit : float
+        Root of their summed variance; one for classes.
+
+    is_flat : bool
+        Whether ``y`` had one dimension.
+    """
+
+    values: np.ndarray
+    classes: np.ndarray | None
+    origin: np.ndarray
+    unit: float
+    is_flat: bool
+
+    @classmethod
+    def of(cls, estimator: Any, y: Any, X: Any) -> Labels:
+        """Check and encode labels. Floats are numbers, everything else is a class.
+
+        Raises
+        ------
+        ValueError
+            If there are no labels, or if they cannot be used.
+        """
+        name = type(estimator).__name__
+        if y is None:
+            raise ValueError(
+                f"This {name} estimator requires y to be passed, but the target y is "
+                f"None. It does so because target_weight={estimator.target_weight}."
+            )
+        y = np.asarray(y)
+        check_consistent_length(X, y)
+        is_flat = y.ndim < 2 or y.shape[1] == 1
+        if is_flat:
+            y = column_or_1d(y, warn=True)
+        if is_flat and y.dtype.kind != "f":
+            return cls._of_classes(name, y)
+        y = check_array(
+            y.reshape(len(y), -1),
+            dtype=np.float64,
+            ensure_all_finite="allow-nan",
+            input_name="y",
+        )
+        known = ~np.isnan(y).any(axis=1)
+        if not known.any():
+            raise ValueError(f"{name} needs labels, but every row of y has a NaN.")
+        y = np.where(known[:, None], y, np.nan)
+        origin = y[known].mean(axis=0)
+        unit = float(np.sqrt(y[known].var(axis=0).sum())) or 1.0
+        return cls(y, None, origin, unit, is_flat)
+
+    @classmethod
+    def _of_classes(cls, name: str, y: np.ndarray) -> Labels:
+        check_classification_targets(y)
+        known = np.ones(len(y), bool)
+        if y.dtype.kind == "i":
+            known = y != _UNLABELLED
+        classes, numbers = np.unique(y[known], return_inverse=True)
+        if not known.all() and len(classes) < 2:
+            raise ValueError(
+                f"{name} takes rows of the class {_UNLABELLED} as rows without a "
+                f"label. Beside it, y has the classes {classes.tolist()}, of which it "
+                "needs at least two. If -1 is one of two classes, use other integers."
+            )
+        values = np.full((len(y), len(classes)), np.nan)
+        values[known] = np.eye(len(classes))[numbers]
+        return cls(values, classes, np.zeros(len(classes)), 1.0, True)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which rows have a label."""
+        return ~np.isnan(self.values[:, 0])
+
+    @property
+    def for_training(self) -> np.ndarray:
+        """Labels in the units of the network's head, as float32."""
+        return ((self.values - self.origin) / self.unit).astype(np.float32)
+
+    @property
+    def strata(self) -> np.ndarray | None:
+        """Number of each row's class, which are held out in equal shares."""
+        if self.classes is None:
+            return None
+        return np.where(self.known, np.nan_to_num(self.values).argmax(axis=1), -1)
+
+    def spec(self, spec: NetworkSpec) -> NetworkSpec:
+        """Return the description of a network that predicts these labels, too."""
+        kind: Literal["classes", "numbers"] = (
+            "numbers" if self.classes is None else "classes"
+        )
+        return replace(spec, n_targets=self.values.shape[1], target_kind=kind)
+
+    def linear(
+        self,
+        X: Any,
+        own: Scaling,
+        axes: PrincipalAxes,
+        spec: NetworkSpec,
+        weight: float,
+        rng: np.random.RandomState,
+    ) -> LinearPredictor:
+        """Return the linear model of rows ``X`` and their labels.
+
+        The loss of a network measures reconstructions by what PCA leaves. A network
+        starts at the linear model that is the best by this loss.
+        """
+        if not spec.is_linear:
+            weight = weight_beside_variance(weight, axes.unexplained)
+        covariates = PrincipalCovariates.fit(
+            X, self.values, own, axes.n_components, weight, rng, labelled=self.known
+        )
+        if self.classes is None:
+            kernel = covariates.head * (own.scale / self.unit)
+            head = kernel, (covariates.target_mean - self.origin) / self.unit
+        else:
+            rows = np.flatnonzero(self.known)
+            rows = np.sort(rng.permutation(rows)[:_MOST_ROWS])
+            codes = (dense(X[rows]) - own.mean) @ covariates.encoder / own.scale
+            head = _classifier(codes, self.values[rows].argmax(axis=1), self.values)
+        return LinearPredictor(covariates, head)
+
+    def attributes(self, head: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
+        """Return the head as fitted attributes, in the units of ``y``."""
+        kernel, bias = head
+        coefficients = self.unit * kernel.T
+        intercept = self.unit * bias + self.origin
+        if self.classes is not None:
+            return {
+                "coef_": coefficients,
+                "intercept_": intercept,
+                "classes_": self.classes,
+            }
+        if self.is_flat:
+            coefficients, intercept = coefficients[0], float(intercept[0])
+        return {"coef_": coefficients, "intercept_": intercept}
+
+
+@dataclass(frozen=True)
+class LinearPredictor:
+    """Principal covariates regression with a head: the start where there are labels.
+
+    Parameters
+    ----------
+    covariates : PrincipalCovariates
+        The linear model.
+
+    head : tuple of ndarray
+        Kernel and bias that predict labels from codes in the network's units.
+    """
+
+    covariates: PrincipalCovariates
+    head: tuple[np.ndarray, np.ndarray]
+
+    @property
+    def path(self) -> LinearPath:
+        """The weights of the linear path at the start."""
+        return LinearPath.covariates(self.covariates, self.head)
+
+    def model(self, data: Any, own: Scaling, whiten: bool) -> FittedModel:
+        """Return the linear model, computed without a network."""
+        return FittedModel.covariates(self.covariates, self.head, own, whiten, data)
+
+
+def _classifier(
+    codes: np.ndarray, numbers: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel and bias of multinomial logistic regression on codes."""
+    n_classes = values.shape[1]
+    kernel, bias = np.zeros((codes.shape[1], n_classes)), np.zeros(n_classes)
+    present = np.unique(numbers)
+    if len(present) < 2:
+        return kernel, bias
+    deviations = codes.std(axis=0)
+    deviations[deviations == 0] = 1.0
+    fitted = LogisticRegression(max_iter=1000).fit(codes / deviations, numbers)
+    coefficients, intercept = fitted.coef_.T, fitted.intercept_
+    if len(present) == 2:
+        halves = np.array([-0.5, 0.5])
+        coefficients, intercept = coefficients * halves, intercept * halves
+    kernel[:, present] = coefficients / deviations[:, None]
+    bias[present] = intercept
+    return kernel, bias

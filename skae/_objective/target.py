@@ -1,0 +1,104 @@
+"""The loss of labels that are predicted from codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from .. import _keras as keras
+from .._data import Batch, Scaling
+from .._networks import NetworkSpec
+from ._term import ForwardPass, Term
+
+_LEAST = 1e-3
+"""Least share of the variance that PCA counts as leaving. Where PCA is nearly exact,
+predictions would not count otherwise."""
+
+
+@dataclass(frozen=True)
+class Target(Term):
+    r"""The loss of a linear head that predicts labels from codes.
+
+    With the weight :math:`w` the whole objective is
+
+    .. math::
+        \frac{L_X}{u} + \frac{w}{1 - w} \frac{L_Y}{c}
+
+    times :math:`u`. :math:`L_X` is the loss of the reconstruction, :math:`u` the share
+    of the variance that PCA leaves. :math:`L_Y` is the cross-entropy of the classes or
+    the squared error of the numbers, :math:`c` its value for the best constant
+    prediction: the entropy of the classes, or the variance of the numbers. So both
+    losses are about one for a model that has learnt nothing but PCA.
+
+    Parameters
+    ----------
+    kind : {"classes", "numbers"} or None
+        What labels are. None before the network is known.
+    """
+
+    kind: str | None = None
+
+    CONSTRAINTS: ClassVar[dict[str, list]] = {
+        "target_weight": [Interval(Real, 0, 1, closed="left")]
+    }
+
+    @classmethod
+    def of(cls, parameters: dict[str, Any]) -> Target | None:
+        """Return the term, if labels have a weight."""
+        return cls() if parameters["target_weight"] > 0 else None
+
+    def on(self, spec: NetworkSpec) -> Target | None:
+        """Return the term for a network, if that has a head."""
+        return Target(spec.target_kind) if spec.target_kind else None
+
+    def numbers(
+        self,
+        parameters: dict[str, Any],
+        X: Batch,
+        scaling: Scaling,
+        unexplained: float,
+    ) -> Any:
+        """Return the factor of a row's loss. Rows without labels have no loss."""
+        known = is_labelled(X.label)
+        shares = X.label[known].mean(axis=0)
+        constant = 1.0
+        if self.kind == "classes":
+            constant = -float(shares @ np.log(np.maximum(shares, 1e-300)))
+        weight = weight_beside_variance(parameters["target_weight"], unexplained)
+        factor = weight / (1 - weight) / known.mean()
+        return np.float32(factor / constant if constant else 0.0)
+
+    def keeps_linear_optimum(self, parameters: dict[str, Any]) -> bool:
+        """Say whether principal covariates regression is the best linear model."""
+        return True
+
+    def row_losses(self, done: ForwardPass, numbers: Any) -> Any:
+        """Return the loss of each row's label."""
+        ops = keras.ops
+        predicted = done.predicted
+        # Not a number where there is no label. It must not reach the gradient.
+        known = ops.equal(done.batch.label, done.batch.label)
+        label = ops.where(known, done.batch.label, 0)
+        if self.kind == "classes":
+            log_shares = predicted - ops.logsumexp(predicted, axis=-1, keepdims=True)
+            return -numbers * ops.sum(label * log_shares, axis=-1)
+        errors = ops.where(known, predicted - label, 0)
+        return numbers * ops.sum(ops.square(errors), axis=-1)
+
+
+def weight_beside_variance(weight: float, unexplained: float) -> float:
+    """Return the weight of labels if reconstructions are measured by the variance.
+
+    With the given ``weight`` they are measured by what PCA leaves of it.
+    """
+    of_labels = weight * max(unexplained, _LEAST)
+    return of_labels / (of_labels + 1 - weight)
+
+
+def is_labelled(label: np.ndarray) -> np.ndarray:
+    """Say for each row whether it has a label."""
+    return ~np.isnan(label).any(axis=1)

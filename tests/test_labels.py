@@ -1,0 +1,277 @@
+"""Labels: what may be given, and what the codes learn from them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
+from skae._data import Scaling, Split
+from skae._linear import PrincipalCovariates
+
+
+def linear(weight=0.5, k=2, **parameters):
+    """Return an estimator without hidden layers."""
+    return AutoencoderTransformer(
+        k, hidden_layer_sizes=(), target_weight=weight, random_state=0, **parameters
+    )
+
+
+def small(**parameters):
+    """Return an estimator that trains in about a second."""
+    return AutoencoderTransformer(
+        **{
+            "hidden_layer_sizes": (32,),
+            "max_iter": 20,
+            "target_weight": 0.5,
+            "random_state": 0,
+            **parameters,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    """Return 569 standardised rows of 30 features, and two classes."""
+    X, y = load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    """Return images of digits, and which digit they show."""
+    from sklearn.datasets import load_digits
+
+    return digits, load_digits().target
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("whiten", [False, True])
+def test_without_hidden_layers_it_is_principal_covariates_regression(weight, whiten):
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    fitted = linear(weight, whiten=whiten).fit(X, y)
+    expected = PrincipalCovariates.fit(
+        X, y[:, None], Scaling.fit(X), 2, weight, np.random.RandomState(0)
+    )
+    codes = (X - X.mean(axis=0)) @ expected.encoder
+    restored = codes @ expected.decoder + X.mean(axis=0)
+    np.testing.assert_allclose(fitted.reconstruct(X), restored)
+    predicted = fitted.transform(X) @ fitted.coef_ + fitted.intercept_
+    np.testing.assert_allclose(
+        predicted, codes @ expected.head[:, 0] + expected.target_mean
+    )
+    if whiten:
+        codes = codes / codes.std(axis=0, ddof=1)
+    np.testing.assert_allclose(fitted.transform(X), codes, atol=1e-8 * np.ptp(codes))
+    assert fitted.selected_model_ == "linear"
+
+
+def test_the_weight_goes_from_pca_to_least_squares(cancer):
+    X, _ = cancer
+    y = X @ np.arange(30.0) + np.random.default_rng(0).normal(size=len(X))
+    pca = PCA(1).fit(X)
+    almost_pca = linear(1e-9, 1).fit(X, y)
+    np.testing.assert_allclose(
+        almost_pca.reconstruct(X),
+        pca.inverse_transform(pca.transform(X)),
+        atol=1e-6,
+    )
+    almost_regression = linear(1 - 1e-9, 1).fit(X, y)
+    codes = almost_regression.transform(X)
+    predicted = codes @ almost_regression.coef_ + almost_regression.intercept_
+    expected = LinearRegression().fit(X, y).predict(X)
+    np.testing.assert_allclose(predicted, expected, atol=1e-3 * y.std())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        small,
+        lambda **given: ConvolutionalAutoencoderTransformer(
+            max_iter=3, random_state=0, **given
+        ),
+    ],
+)
+def test_without_a_weight_labels_change_nothing(make, images):
+    X, y = images[0][:150], images[1][:150]
+    with_labels, without = (
+        make(target_weight=0.0).fit(X, labels) for labels in (y, None)
+    )
+    np.testing.assert_array_equal(with_labels.transform(X), without.transform(X))
+    assert with_labels.best_loss_ == without.best_loss_
+    assert not hasattr(with_labels, "coef_")
+
+
+def test_codes_predict_classes_and_still_reconstruct_better_than_pca(images):
+    X, y = images
+    fitted = small(hidden_layer_sizes=(128,), max_iter=30).fit(X[:1200], y[:1200])
+    codes = fitted.transform(X[1200:])
+    predicted = fitted.classes_[
+        (codes @ fitted.coef_.T + fitted.intercept_).argmax(axis=1)
+    ]
+    assert (predicted == y[1200:]).mean() > 0.8  # PCA's two codes give 0.6
+    assert fitted.score(X[1200:]) > PCA(2).fit(X[:1200]).explained_variance_ratio_.sum()
+    assert fitted.selected_model_ == "network"
+
+
+def test_codes_are_uncorrelated_and_sorted(images):
+    X, y = images[0][:600], images[1][:600]
+    fitted = small(n_components=3, whiten=True).fit(X, y)
+    assert fitted.selected_model_ == "network"
+    covariance = np.cov(fitted.transform(X).T)
+    np.testing.assert_allclose(covariance, np.eye(3), atol=1e-3)
+    assert (np.diff(fitted.explained_variance_) <= 0).all()
+
+
+def unpredicted(fitted, X, y):
+    """Return the share of the variance of numbers that the head leaves."""
+    predicted = fitted.transform(X) @ fitted.coef_.T + fitted.intercept_
+    return np.square(y - predicted).sum() / np.square(y - y.mean(axis=0)).sum()
+
+
+def test_numbers_are_predicted():
+    rng = np.random.default_rng(0)
+    t = rng.uniform(-1, 1, size=(800, 2))
+    X = np.hstack([t, np.sin(3 * t)]) @ rng.normal(size=(4, 12))
+    X += 0.05 * rng.normal(size=X.shape)
+    y = 100 + 30 * np.stack([t[:, 0] ** 2, t[:, 1]], axis=1)
+    fitted = small(
+        n_components=3, hidden_layer_sizes=(64,), target_weight=0.99, max_iter=60
+    )
+    fitted.fit(X[:600], y[:600])
+    assert fitted.coef_.shape == (2, 3)
+    of_linear = unpredicted(linear(0.99, 3).fit(X[:600], y[:600]), X[600:], y[600:])
+    assert unpredicted(fitted, X[600:], y[600:]) < 0.7 * of_linear
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        lambda y: np.array(["no", "yes"])[y],
+        lambda y: np.array(["no", "yes"], dtype=object)[y],
+        lambda y: y.astype(bool),
+        lambda y: pd.Series(y).astype("category"),
+        lambda y: pd.Series(np.array(["no", "yes"])[y]).astype("category"),
+        lambda y: y.astype(np.uint8),
+        lambda y: (5 * y - 3).tolist(),
+    ],
+)
+def test_classes_of_any_type_give_the_same_codes(encoded, cancer):
+    X, y = cancer
+    expected = linear().fit(X, y)
+    fitted = linear().fit(X, encoded(y))
+    np.testing.assert_array_equal(fitted.transform(X), expected.transform(X))
+    assert fitted.coef_.shape == (2, 2)
+    assert len(fitted.classes_) == 2
+
+
+def test_a_column_of_labels_is_flattened_with_a_warning(cancer):
+    X, y = cancer
+    with pytest.warns(UserWarning, match="column-vector"):
+        fitted = linear().fit(X, y[:, None])
+    np.testing.assert_array_equal(fitted.transform(X), linear().fit(X, y).transform(X))
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+@pytest.mark.parametrize("sizes", [(), (16,)])
+def test_rows_without_labels_train_the_reconstruction(kind, sizes, cancer):
+    X, y = cancer
+    hidden = np.random.default_rng(0).uniform(size=len(X)) < 0.8
+    y = np.where(hidden, -1 if kind == "classes" else np.nan, y)
+    estimator = small(hidden_layer_sizes=sizes)
+    fitted = estimator.fit(X, y)
+    other = clone(estimator).fit(X[~hidden], y[~hidden])
+    np.testing.assert_allclose(fitted.mean_, X.mean(axis=0), atol=1e-12)
+    assert fitted.score(X) > other.score(X)
+    assert np.isfinite(fitted.loss_curve_).all()
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed, but the target y is None"),
+        (np.full(60, np.nan), "every row of y has a NaN"),
+        (np.where(np.arange(60) < 30, -1, 1), "needs at least two"),
+        (np.full(60, -1), "needs at least two"),
+        (np.arange(59), "inconsistent numbers of samples"),
+        (np.full(60, np.inf), "infinity"),
+    ],
+)
+def test_impossible_labels_are_refused_before_any_work(y, message):
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    with pytest.raises(ValueError, match=message):
+        small().fit(X, y)
+
+
+@pytest.mark.parametrize("sizes", [(), (16,)])
+def test_one_class_gives_pca_or_better(sizes, cancer):
+    X, _ = cancer
+    fitted = small(hidden_layer_sizes=sizes).fit(X, np.ones(len(X), int))
+    pca = PCA(2).fit(X)
+    assert fitted.score(X) > pca.explained_variance_ratio_.sum() - 1e-6
+    assert fitted.classes_.tolist() == [1]
+
+
+def test_a_class_with_one_member_is_possible(cancer):
+    X, y = cancer
+    rare = y.copy()
+    rare[7] = 2
+    fitted = small().fit(X, rare)
+    assert fitted.classes_.tolist() == [0, 1, 2]
+    assert np.isfinite(fitted.transform(X)).all()
+
+
+def test_a_later_fit_without_labels_forgets_them(cancer):
+    X, y = cancer
+    fitted = linear().fit(X, y)
+    fitted.set_params(target_weight=0).fit(X, y)
+    for name in ("coef_", "intercept_", "classes_"):
+        assert not hasattr(fitted, name)
+
+
+def test_tags_say_that_labels_are_needed():
+    assert small().__sklearn_tags__().target_tags.required
+    assert not small(target_weight=0).__sklearn_tags__().target_tags.required
+
+
+def test_partial_fit_refuses_labels(cancer):
+    X, y = cancer
+    with pytest.raises(AttributeError, match="partial_fit"):
+        small().partial_fit(X, y)
+
+
+def test_a_pipeline_hands_labels_on(cancer):
+    X, y = cancer
+    accuracies = [
+        cross_val_score(
+            make_pipeline(linear(weight, 1), LogisticRegression()), X, y
+        ).mean()
+        for weight in (1e-6, 0.9)
+    ]
+    assert accuracies[1] > accuracies[0] + 0.02
+
+
+def test_classes_are_held_out_in_equal_shares():
+    rng = np.random.RandomState(0)
+    strata = rng.permutation(np.repeat([0, 1, 2], [500, 90, 10]))
+    few = Split.draw(np.arange(600), 0.1, rng, strata)
+    for fold in few.held_out[:-1]:
+        assert np.bincount(strata[fold]).tolist() == [100, 18, 2]
+    strata = np.resize(strata, 3000)
+    many = Split.draw(np.arange(3000), 0.1, rng, strata)
+    assert np.bincount(strata[many.held_out[0]]).tolist() == [250, 45, 5]
+
+
+def test_keras_models_leave_the_head_out(images):
+    X, y = images[0][:600], images[1][:600]
+    fitted = small(n_components=3).fit(X, y)
+    assert fitted.selected_model_ == "network"
+    codes = fitted.transform(X)
+    restored = fitted.decoder_.predict(codes, verbose=0)
+    np.testing.assert_allclose(restored, fitted.inverse_transform(codes), atol=1e-3)
