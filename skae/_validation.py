@@ -73,6 +73,11 @@ def validated_for_fit(
                 raise ValueError(
                     f"X_val cannot be combined with {name}. Leave one of them out."
                 )
+        if getattr(estimator, "target_weight", 0):
+            raise ValueError(
+                "X_val needs target_weight=0: its rows have no labels. Got "
+                f"target_weight={estimator.target_weight}."
+            )
         if not estimator.early_stopping:
             raise ValueError(
                 "X_val needs early_stopping=True: without it no rows are held out."

@@ -209,6 +209,21 @@ def test_impossible_labels_are_refused_before_any_work(y, message):
         small().fit(X, y)
 
 
+def test_rows_that_decide_need_labels(cancer):
+    X, y = cancer
+    with pytest.raises(ValueError, match="X_val needs target_weight=0"):
+        small().fit(X, y, X_val=X)
+
+
+@pytest.mark.parametrize("parameters", [{"skip_connections": None}, {"sparsity": 0.1}])
+def test_labels_go_with_other_parameters(parameters, cancer):
+    X, y = cancer
+    fitted = small(**parameters).fit(X, y)
+    codes = fitted.transform(X)
+    logits = codes @ fitted.coef_.T + fitted.intercept_
+    assert (logits.argmax(axis=1) == y).mean() > 0.9
+
+
 @pytest.mark.parametrize("sizes", [(), (16,)])
 def test_one_class_gives_pca_or_better(sizes, cancer):
     X, _ = cancer

@@ -131,13 +131,10 @@ class NetworkCodec(Codec):
     @property
     def head(self) -> tuple[np.ndarray, np.ndarray]:
         """Kernel and bias that predict labels from the codes users see."""
-        kernel, bias = (array.astype(np.float64) for array in self._head)
+        last = self.weights["decoder"][0][-2:]
+        kernel, bias = (array.astype(np.float64) for array in last)
         transform = self.transform
         return transform.inverse @ kernel, transform.offset @ kernel + bias
-
-    @property
-    def _head(self) -> list[np.ndarray]:
-        return self.weights["decoder"][0][-2:]
 
     def nothing_seen(self) -> tuple[Box, Box]:
         """Return empty boxes for rows and for codes."""

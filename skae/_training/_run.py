@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from .. import _engines as engines
 from .._data import Batch, HeldOut, Scaling
 from .._engines import Engine
 from .._linear import LinearPath, PrincipalAxes
-from .._networks import initial_weights
+from .._networks import NetworkSpec, initial_weights
 from ._config import TrainingConfig
 from ._data import TrainingData
 from ._loop import EpochReport, TrainingResult, train
@@ -49,7 +48,7 @@ class TrainingRun:
     """
 
     config: TrainingConfig
-    spec: Any
+    spec: NetworkSpec
     space: TrainingSpace
     baseline: dict
     data: TrainingData
