@@ -14,7 +14,7 @@ from ._data import Scaling, dense
 from ._linear import LinearPath, PrincipalAxes, PrincipalCovariates
 from ._model import FittedModel
 from ._networks import NetworkSpec
-from ._objective.target import weight_beside_variance
+from ._objective.target import is_labelled, weight_beside_variance
 
 _UNLABELLED = -1
 """Integer class of rows without a label, as in ``sklearn.semi_supervised``."""
@@ -79,7 +79,7 @@ class Labels:
             ensure_all_finite="allow-nan",
             input_name="y",
         )
-        known = ~np.isnan(y).any(axis=1)
+        known = is_labelled(y)
         if not known.any():
             raise ValueError(f"{name} needs labels, but every row of y has a NaN.")
         y = np.where(known[:, None], y, np.nan)
@@ -107,7 +107,7 @@ class Labels:
     @property
     def known(self) -> np.ndarray:
         """Which rows have a label."""
-        return ~np.isnan(self.values[:, 0])
+        return is_labelled(self.values)
 
     @property
     def for_training(self) -> np.ndarray:
