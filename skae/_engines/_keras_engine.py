@@ -118,8 +118,11 @@ class KerasEngine(Engine):
         decoder, decoder_state = weights["decoder"]
         scaled = _each(operator.truediv, [*encoder, *decoder], hyper.weight_scales)
         packed = self._optimizer.pack(scaled)
-        states = encoder_state, decoder_state
-        return packed, states, optimizer_state, np.float32(0)
+        states = (
+            _as_in(encoder_state, self._networks.encoder),
+            _as_in(decoder_state, self._networks.decoder),
+        )
+        return packed, states, optimizer_state, keras.ops.zeros((), "float32")
 
     def end(self, carry: tuple, hyper: HyperParameters) -> tuple:
         """Return state and loss from what training carried."""
@@ -222,6 +225,14 @@ def n_batches(block: Block):
     """Return how many batches hold rows that count."""
     batch_size = block.order.shape[1]
     return (block.n_rows + batch_size - 1) // batch_size
+
+
+def _as_in(states: list, model: Any) -> list:
+    """Return states in the types of a model: backends differ in those of seeds."""
+    return [
+        keras.ops.cast(state, variable.dtype)
+        for state, variable in zip(states, model.non_trainable_variables, strict=True)
+    ]
 
 
 def _each(operation, weights: list, scales: list | None) -> list:
