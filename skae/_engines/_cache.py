@@ -53,7 +53,7 @@ def backend() -> Backend:
 
 @cache
 def _backend() -> Backend:
-    name = keras.backend.backend()
+    name = keras.keras_backend().name
     with generators_kept():
         if name == "jax":
             from .jax import JaxBackend
@@ -67,9 +67,11 @@ def _backend() -> Backend:
             from .torch import TorchBackend
 
             return TorchBackend()
+    reason = keras.keras_backend().reason
     raise ImportError(
-        f"skae trains on Keras' JAX, TensorFlow and PyTorch backends, but Keras runs on "
-        f"{name!r} here. Set KERAS_BACKEND=jax before Keras is imported."
+        "skae trains on Keras' JAX, TensorFlow and PyTorch backends, but Keras runs on "
+        f"{name!r} here, because {reason}. Set KERAS_BACKEND=jax, for example, before "
+        "Keras is imported."
     )
 
 

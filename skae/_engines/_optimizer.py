@@ -73,7 +73,7 @@ class OptimizerSpec:
 
 
 def _public_kind(optimizer: Any) -> type:
-    """Return the class of an optimizer. On PyTorch, Keras' own are hidden subclasses."""
+    """Return an optimizer's class. On PyTorch, Keras' own are hidden subclasses."""
     kind = type(optimizer)
     public = getattr(keras.optimizers, kind.__name__, kind)
     return public if kind.__module__.startswith("keras.") else kind

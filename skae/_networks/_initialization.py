@@ -100,7 +100,7 @@ def _constant(layer: Any, variable: Any) -> np.ndarray:
     initializer = getattr(layer, f"{variable.name}_initializer")
     if isinstance(initializer, keras.initializers.Zeros):
         return np.zeros(variable.shape, np.float32)
-    return np.float32(keras.ops.convert_to_numpy(initializer(variable.shape)))
+    return keras.ops.convert_to_numpy(initializer(variable.shape)).astype(np.float32)
 
 
 def _state(layer: Any, variable: Any, rng) -> np.ndarray:

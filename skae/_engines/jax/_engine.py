@@ -74,9 +74,7 @@ class JaxEngine(KerasEngine):
         """Return what is carried after a step."""
         batch = block.rows.map(lambda part: part[block.order[number]])
         key = jax.random.fold_in(_key(seed), block.first + number)
-        return self.step(
-            batch, counts(block, number), carry, rates[number], key, hyper
-        )
+        return self.step(batch, counts(block, number), carry, rates[number], key, hyper)
 
     def evaluate_batch(self, block: Block, number, losses, weights, hyper):
         """Return the losses with those of a batch among them."""

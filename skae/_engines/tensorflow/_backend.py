@@ -6,13 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import tensorflow as tf
-
 from ..._networks import Networks
 from ..._objective import Objective
 from .._engine import Backend
 from .._optimizer import OptimizerSpec
-from ._engine import TensorFlowEngine, tensors
+from ._engine import TensorFlowEngine
+from ._traced import Traced, tensors
 
 
 class TensorFlowBackend(Backend):
@@ -25,14 +24,8 @@ class TensorFlowBackend(Backend):
         return TensorFlowEngine(networks, objective, optimizer)
 
     def compiled(self, function: Callable) -> Callable:
-        """Return a function compiled by TensorFlow."""
-        traced = tf.function(function)
-
-        @wraps(function)
-        def of_tensors(*arrays):
-            return traced(*tensors(arrays))
-
-        return of_tensors
+        """Return a function as one graph of TensorFlow."""
+        return wraps(function)(Traced(function, compiled=False))
 
     def place(self, arrays: Any) -> Any:
         """Return arrays on the device."""

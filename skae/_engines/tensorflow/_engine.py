@@ -17,6 +17,7 @@ from .._engine import HyperParameters, State
 from .._keras_engine import KerasEngine, counts, n_batches
 from .._optimizer import OptimizerSpec
 from ._optimizer import TensorFlowOptimizer
+from ._traced import Traced
 
 _OF_PLACES = 2**32
 """A seed that no epoch has: seeds of epochs have 32 bits."""
@@ -37,8 +38,8 @@ class TensorFlowEngine(KerasEngine):
     ) -> None:
         super().__init__(networks, objective, optimizer)
         compiled = not networks.spec.is_custom
-        self._train = tf.function(self._pass, jit_compile=compiled)
-        self._evaluate = tf.function(self._losses, jit_compile=compiled)
+        self._train = Traced(self._pass, compiled)
+        self._evaluate = Traced(self._losses, compiled)
         # The optimizer's variables belong to the function. Threads take turns.
         self._turn = threading.Lock()
 
@@ -55,13 +56,12 @@ class TensorFlowEngine(KerasEngine):
         hyper: HyperParameters,
     ) -> tuple[State, Any]:
         """Train on each of the block's batches once, the filled up ones too."""
-        arguments = tensors((block, state, rates, np.int64(seed), hyper))
         with self._turn:
-            return self._train(*arguments)
+            return self._train(block, state, rates, np.int64(seed), hyper)
 
     def row_losses(self, weights: dict, block: Block, hyper: HyperParameters) -> Any:
         """Return the loss of each row, in an array of the shape of the order."""
-        return self._evaluate(*tensors((block, weights, hyper)))
+        return self._evaluate(block, weights, hyper)
 
     def fetch(self, arrays: Any) -> Any:
         """Return weights or a state in NumPy arrays."""
@@ -106,22 +106,6 @@ class TensorFlowEngine(KerasEngine):
             return number + 1, keras.ops.slice_update(losses, (number, 0), values[None])
 
         return _loop(block, body, tf.zeros(block.order.shape))
-
-
-def tensors(arrays: Any) -> Any:
-    """Return nested arrays as tensors. A function would be traced for each number."""
-    return tf.nest.map_structure(_tensor, arrays)
-
-
-def _tensor(array: Any) -> Any:
-    if array is None or tf.is_tensor(array):
-        return array
-    if isinstance(array, int):
-        return tf.constant(array, tf.int32)
-    array = np.asarray(array)
-    # As on JAX, unless it is told otherwise.
-    dtype = np.float32 if array.dtype == np.float64 else array.dtype
-    return tf.convert_to_tensor(array.astype(dtype, copy=False))
 
 
 def _batch(block: Block, number) -> Batch:

@@ -61,16 +61,14 @@ class TorchEngine(KerasEngine):
         """Train on each of the block's batches once, the filled up ones too."""
         hyper, due = tensors(hyper), tensors(rates)
         batches, counts = _batches(block), _counts(block)
-        layers = nullcontext()
+        layers: Any = nullcontext()
         if self._layers_draw:
             layers = seeded_layers(device(), _OF_TRAINING, int(seed), block.first)
         with layers, threads_for(self._n_weights * block.order.shape[1]):
             carry = self.begin(tensors(state), hyper)
             requests = self._asked(batches(0), state.weights, hyper)
             noise = drawn(requests, device(), 0)
-            step = self._steps.like(
-                carry, batches(0), counts[0], due[0], noise, hyper
-            )
+            step = self._steps.like(carry, batches(0), counts[0], due[0], noise, hyper)
             # A step changes what is carried in place. States never change.
             left = [leaf.clone() for leaf in keras.tree.flatten(carry)]
             numbers = _leaves(hyper)

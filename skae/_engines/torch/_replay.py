@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ... import _keras as keras
