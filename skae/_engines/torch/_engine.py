@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -61,29 +61,30 @@ class TorchEngine(KerasEngine):
         """Train on each of the block's batches once, the filled up ones too."""
         hyper, due = tensors(hyper), tensors(rates)
         batches, counts = _batches(block), _counts(block)
-        layers: Any = nullcontext()
-        if self._layers_draw:
-            layers = seeded_layers(device(), _OF_TRAINING, int(seed), block.first)
-        with layers, threads_for(self._n_weights * block.order.shape[1]):
+        seeds = _OF_TRAINING, int(seed)
+        with threads_for(self._n_weights * block.order.shape[1]):
             carry = self.begin(tensors(state), hyper)
             requests = self._asked(batches(0), state.weights, hyper)
             noise = drawn(requests, device(), 0)
-            step = self._steps.like(carry, batches(0), counts[0], due[0], noise, hyper)
+            # A step draws while it is recorded, so the layers are seeded once more.
+            with self._seeded(0):
+                step = self._steps.like(
+                    carry, batches(0), counts[0], due[0], noise, hyper
+                )
             # A step changes what is carried in place. States never change.
             left = [leaf.clone() for leaf in keras.tree.flatten(carry)]
             numbers = _leaves(hyper)
-            for number in range(n_batches(block)):
-                noise = drawn(
-                    requests, device(), _OF_TRAINING, int(seed), block.first + number
-                )
-                left = step(
-                    *left,
-                    *_leaves(batches(number)),
-                    counts[number],
-                    due[number],
-                    *noise,
-                    *numbers,
-                )
+            with self._seeded(*seeds, block.first):
+                for number in range(n_batches(block)):
+                    noise = drawn(requests, device(), *seeds, block.first + number)
+                    left = step(
+                        *left,
+                        *_leaves(batches(number)),
+                        counts[number],
+                        due[number],
+                        *noise,
+                        *numbers,
+                    )
             return self.end(keras.tree.pack_sequence_as(carry, left), hyper)
 
     def row_losses(self, weights: dict, block: Block, hyper: HyperParameters) -> Any:
@@ -129,6 +130,10 @@ class TorchEngine(KerasEngine):
         named = dict(zip(self._requests[_shapes(batch)], noise, strict=True))
         with torch.no_grad():
             return [self.batch_losses(batch, weights, named, hyper)]
+
+    def _seeded(self, *seed: int) -> AbstractContextManager:
+        """Seed the layers that draw noise inside, if there are any."""
+        return seeded_layers(device(), *seed) if self._layers_draw else nullcontext()
 
     def _asked(self, batch: Batch, weights: dict, hyper) -> list[tuple]:
         """Return what noise the objective asks for with such a batch."""
