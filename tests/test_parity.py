@@ -39,18 +39,18 @@ def convolutional(n_features, n_components):
 X, y = load_digits(return_X_y=True)
 kept = dict(hidden_layer_sizes=(32,), activation="tanh", max_iter=20, random_state=0)
 dense = lambda **more: AutoencoderTransformer(4, **{**kept, **more})
-momentum = keras.optimizers.SGD(0.02, momentum=0.9)
+momentum, slow = (keras.optimizers.SGD(rate, momentum=0.9) for rate in (0.02, 0.005))
 models = {
     "dense": dense(optimizer=momentum),
     "dense, Adam": dense(skip_connections=None, learning_rate=1e-3),
     "convolutional": ConvolutionalAutoencoderTransformer(
         4, filters=4, image_shape=(8, 8), **kept
     ).set_params(optimizer=momentum),
-    "custom": dense(encoder=convolutional, optimizer=momentum),
+    "custom": dense(encoder=convolutional, optimizer=slow),
     "labelled": dense(optimizer=momentum, target_weight=0.5),
     "corrupted": dense(optimizer=momentum, corruption="gaussian"),
     "variational": VariationalAutoencoderTransformer(4, **kept).set_params(
-        optimizer=keras.optimizers.SGD(0.005, momentum=0.9)
+        optimizer=slow
     ),
 }
 """
@@ -78,7 +78,8 @@ def results(name, folder):
     code = f"PATH = {str(path)!r}\n" + FIT
     done = run(code, KERAS_BACKEND=name, KERAS_HOME=str(folder), timeout=600)
     assert path.exists(), done.stderr
-    return np.load(path)
+    with np.load(path) as found:
+        return dict(found)
 
 
 @pytest.fixture(scope="module")

@@ -119,9 +119,10 @@ class KerasEngine(Engine):
         scaled = _each(operator.truediv, [*encoder, *decoder], hyper.weight_scales)
         packed = self._optimizer.pack(scaled)
         states = (
-            _as_in(encoder_state, self._networks.encoder),
-            _as_in(decoder_state, self._networks.decoder),
+            _like(self._networks.encoder.non_trainable_variables, encoder_state),
+            _like(self._networks.decoder.non_trainable_variables, decoder_state),
         )
+        optimizer_state = _like(self._optimizer.variables, optimizer_state)
         return packed, states, optimizer_state, keras.ops.zeros((), "float32")
 
     def end(self, carry: tuple, hyper: HyperParameters) -> tuple:
@@ -227,11 +228,11 @@ def n_batches(block: Block):
     return (block.n_rows + batch_size - 1) // batch_size
 
 
-def _as_in(states: list, model: Any) -> list:
-    """Return states in the types of a model: backends differ in those of seeds."""
+def _like(variables: list, values: list) -> list:
+    """Return values in the types of variables. Backends differ in those of integers."""
     return [
-        keras.ops.cast(state, variable.dtype)
-        for state, variable in zip(states, model.non_trainable_variables, strict=True)
+        keras.ops.cast(value, variable.dtype)
+        for variable, value in zip(variables, values, strict=True)
     ]
 
 

@@ -57,6 +57,11 @@ class PackedOptimizer:
         ]
         self.initial_state = self.build(variables)
 
+    @property
+    def variables(self) -> list:
+        """What Keras' optimizer remembers, as Keras variables."""
+        return self._optimizer.variables
+
     def pack(self, arrays: list) -> list:
         """Return the arrays as the optimizer gets them."""
         return [

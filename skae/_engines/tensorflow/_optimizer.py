@@ -19,11 +19,11 @@ class TensorFlowOptimizer(PackedOptimizer):
         """Build Keras' optimizer for the variables, and return its first state."""
         self._variables = self.packed_variables(variables)
         self._optimizer.build(self._variables)
-        return [np.array(variable) for variable in self._optimizer.variables]
+        return [np.array(variable) for variable in self.variables]
 
     def apply(self, state: list, gradients: list, weights: list) -> tuple[list, list]:
         """Return the weights and the state after a step of Keras' optimizer."""
-        changed = self._variables, self._optimizer.variables
+        changed = self._variables, self.variables
         for variables, values in zip(changed, (weights, state), strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
