@@ -222,3 +222,54 @@ def test_omp_num_threads_limits_the_threads_of_jax(tmp_path):
     several = run(code, **limited, NPROC="2", KERAS_HOME=str(tmp_path))
     assert one.stdout.split()[2] == "False", one.stderr
     assert int(one.stdout.split()[1]) < int(several.stdout.split()[1])
+
+
+PRECISIONS = {
+    "float64": "keras.config.set_floatx('float64')",
+    "mixed_float16": "keras.config.set_dtype_policy('mixed_float16')",
+    "mixed_bfloat16": "keras.config.set_dtype_policy('mixed_bfloat16')",
+}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_estimators_work_with_any_precision_that_keras_is_told(precision, tmp_path):
+    # skae's own layers compute in float32. Custom layers do as Keras is told.
+    code = f"""
+import keras
+import numpy as np
+{PRECISIONS[precision]}
+from skae import *
+
+def custom(n_features, n_components):
+    return keras.Sequential([
+        keras.Input((n_features,)),
+        keras.layers.Reshape((4, 4, 1)),
+        keras.layers.Conv2D(2, 3, activation="relu"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(8, "relu"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.1),
+        keras.layers.Dense(n_components),
+    ])
+
+X = np.random.default_rng(0).normal(size=(300, 16)) ** 2
+few = dict(hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+own = dict(few, skip_connections=None)
+models = [
+    AutoencoderTransformer(2, dropout=0.1, corruption="gaussian", **own),
+    ConvolutionalAutoencoderTransformer(2, filters=4, **own),
+    VariationalAutoencoderTransformer(2, **few),
+    AutoencoderTransformer(2, encoder=custom, **own),
+    AutoencoderTransformer(2, encoder=custom, **few),
+]
+for model in models:
+    codes = model.fit(X).transform(X)
+    atol = 0.3 if "mixed" in {precision!r} else 1e-4
+    assert np.isfinite(model.loss_curve_).all() and np.isfinite(codes).all()
+    exported = model.encoder_.predict(X, verbose=0)
+    np.testing.assert_allclose(exported, codes, atol=atol)
+print("works")
+"""
+    backend = os.environ["KERAS_BACKEND"]
+    result = run(code, KERAS_BACKEND=backend, KERAS_HOME=str(tmp_path), timeout=300)
+    assert result.stdout.split() == ["works"], result.stderr

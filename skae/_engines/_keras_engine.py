@@ -119,10 +119,10 @@ class KerasEngine(Engine):
         scaled = _each(operator.truediv, [*encoder, *decoder], hyper.weight_scales)
         packed = self._optimizer.pack(scaled)
         states = (
-            _like(self._networks.encoder.non_trainable_variables, encoder_state),
-            _like(self._networks.decoder.non_trainable_variables, decoder_state),
+            _moved(encoder_state, self._networks.encoder.non_trainable_variables),
+            _moved(decoder_state, self._networks.decoder.non_trainable_variables),
         )
-        optimizer_state = _like(self._optimizer.variables, optimizer_state)
+        optimizer_state = _moved(optimizer_state, self._optimizer.variables)
         return packed, states, optimizer_state, keras.ops.zeros((), "float32")
 
     def end(self, carry: tuple, hyper: HyperParameters) -> tuple:
@@ -228,11 +228,14 @@ def n_batches(block: Block):
     return (block.n_rows + batch_size - 1) // batch_size
 
 
-def _like(variables: list, values: list) -> list:
-    """Return values in the types of variables. Backends differ in those of integers."""
+def _moved(values: list, variables: list) -> list:
+    """Return values, perhaps of another backend, for the variables of this one.
+
+    Backends differ in the types of integers.
+    """
     return [
-        keras.ops.cast(value, variable.dtype)
-        for variable, value in zip(variables, values, strict=True)
+        keras.ops.cast(value, variable.dtype) if "int" in variable.dtype else value
+        for value, variable in zip(values, variables, strict=True)
     ]
 
 

@@ -47,6 +47,9 @@ class CustomLayers(Family):
     ) -> Path:
         model = self.builder(n_features=spec.n_features, n_components=spec.n_components)
         outputs = _called(model, inputs, role, n_inputs, n_outputs)
+        if outputs.dtype != "float32":
+            # By Keras' global policy the user's layers may compute in other types.
+            outputs = keras.layers.Activation("linear", dtype="float32")(outputs)
         if spec.linear_path:
             # One trainable factor for each output, zero at the start (ReZero,
             # Bachlechner et al. 2021). So training starts at PCA with any network.

@@ -85,7 +85,7 @@ class TensorFlowEngine(KerasEngine):
     def _pass(self, block: Block, state: State, rates, seed, hyper: HyperParameters):
         def body(number, carry):
             noise = tf.stack([seed, tf.cast(block.first + number, tf.int64)])
-            carry = self.step(
+            return self.step(
                 _batch(block, number),
                 counts(block, number),
                 carry,
@@ -93,7 +93,6 @@ class TensorFlowEngine(KerasEngine):
                 noise,
                 hyper,
             )
-            return number + 1, carry
 
         carry = self.begin(state, hyper)
         return self.end(_loop(block, body, carry), hyper)
@@ -103,7 +102,7 @@ class TensorFlowEngine(KerasEngine):
             place = tf.cast(block.first + number, tf.int64)
             noise = tf.stack([np.int64(_OF_PLACES), place])
             values = self.batch_losses(_batch(block, number), weights, noise, hyper)
-            return number + 1, keras.ops.slice_update(losses, (number, 0), values[None])
+            return keras.ops.slice_update(losses, (number, 0), values[None])
 
         return _loop(block, body, tf.zeros(block.order.shape))
 
@@ -114,8 +113,14 @@ def _batch(block: Block, number) -> Batch:
 
 
 def _loop(block: Block, body: Callable, carry: Any) -> Any:
+    """Return what is carried after all batches that hold rows that count."""
+
+    def in_types(number, before):
+        # Layers and optimizers may compute in more bits, or fewer.
+        after = body(number, before)
+        cast = tf.nest.map_structure(lambda a, b: tf.cast(a, b.dtype), after, before)
+        return number + 1, cast
+
     end = n_batches(block)
-    _, carry = tf.while_loop(
-        lambda number, _: number < end, body, (tf.constant(0), carry)
-    )
-    return carry
+    start = tf.constant(0), carry
+    return tf.while_loop(lambda number, _: number < end, in_types, start)[1]
