@@ -31,6 +31,8 @@ from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
 N_COMPONENTS = 32
 LABELS_PER_CLASS = 10
 N_CLASSES = 10
+MAX_ITER = 20
+"""Epochs. With so many images more of them change little."""
 
 
 def images(path, n_samples):
@@ -84,7 +86,11 @@ def spread(codes, partly):
 
 def estimators(names, target_weight, seed):
     """Return the autoencoders to compare, by name."""
-    options = {"target_weight": target_weight, "random_state": seed}
+    options = {
+        "target_weight": target_weight,
+        "max_iter": MAX_ITER,
+        "random_state": seed,
+    }
     found = {
         "dense": AutoencoderTransformer(N_COMPONENTS, **options),
         "convolutional": ConvolutionalAutoencoderTransformer(

@@ -29,11 +29,10 @@ class Target(Term):
         \frac{L_X}{u} + \frac{w}{1 - w} \frac{L_Y}{c}
 
     times :math:`u`. :math:`L_X` is the loss of the reconstruction, :math:`u` the share
-    of the variance that PCA leaves. :math:`L_Y` is the squared error of the predicted
-    numbers, or of the predicted probabilities of the classes (Brier 1950).
-    :math:`c` is its value for the best constant prediction: the total variance of the
-    numbers, or of the indicators of the classes. So both losses are about one for a
-    model that has learnt nothing but PCA.
+    of the variance that PCA leaves. :math:`L_Y` is the cross-entropy of the classes or
+    the squared error of the numbers, :math:`c` its value for the best constant
+    prediction: the entropy of the classes, or the variance of the numbers. So both
+    losses are about one for a model that has learnt nothing but PCA.
 
     Parameters
     ----------
@@ -65,7 +64,10 @@ class Target(Term):
     ) -> Any:
         """Return the factor of a row's loss. Rows without labels have no loss."""
         known = is_labelled(X.label)
-        constant = float(X.label[known].var(axis=0, dtype=np.float64).sum())
+        shares = X.label[known].mean(axis=0)
+        constant = 1.0
+        if self.kind == "classes":
+            constant = -float(shares @ np.log(np.maximum(shares, 1e-300)))
         weight = weight_beside_variance(parameters["target_weight"], unexplained)
         factor = weight / (1 - weight) / known.mean()
         return np.float32(factor / constant if constant else 0.0)
@@ -82,9 +84,8 @@ class Target(Term):
         known = ops.equal(done.batch.label, done.batch.label)
         label = ops.where(known, done.batch.label, 0)
         if self.kind == "classes":
-            # Keras warns if it applies its softmax to one class.
-            total = ops.logsumexp(predicted, axis=-1, keepdims=True)
-            predicted = ops.exp(predicted - total)
+            log_shares = predicted - ops.logsumexp(predicted, axis=-1, keepdims=True)
+            return -numbers * ops.sum(label * log_shares, axis=-1)
         errors = ops.where(known, predicted - label, 0)
         return numbers * ops.sum(ops.square(errors), axis=-1)
 
