@@ -215,8 +215,8 @@ class RunningCovariates(RunningModel):
 
     @property
     def deviation(self) -> float:
-        """Root of their mean variance."""
-        return self.sums.deviation
+        """Root of their mean variance, 1 if they are constant."""
+        return self.sums.scaling.scale
 
     @property
     def unexplained(self) -> float:

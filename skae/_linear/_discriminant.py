@@ -18,7 +18,7 @@ def discriminant(
     The logits are those of linear discriminant analysis (Fisher 1936), up to a number
     that all classes share. Two things keep them finite. The pooled covariance counts
     one more row, with the variances of the codes of all rows. A class without rows has
-    the mean of all classes, and a share as if it had half a row.
+    the mean logit of the others and the share of half a row, so it never wins.
 
     Parameters
     ----------
@@ -36,14 +36,17 @@ def discriminant(
     varying = variances > _CONSTANT * variances.max(initial=0.0)
     deviations = np.sqrt(np.where(varying, variances, 1.0))
     to_codes = encoder * varying / deviations
+    is_seen = counts > 0.5
     # The products of a class's indicator with rows are its mean times its size.
     ahead = np.zeros((encoder.shape[1], len(counts)))
-    np.divide(to_codes.T @ sums.products, counts, out=ahead, where=counts > 0.5)
+    np.divide(to_codes.T @ sums.products, counts, out=ahead, where=is_seen)
     within = to_codes.T @ sums.labelled.scatter @ to_codes
     within -= (ahead * counts) @ ahead.T
     within[np.diag_indices(len(within))] += 1.0
     kernel = np.linalg.solve(within / (n_labelled + 1), ahead)
-    shares = np.maximum(counts, 0.5) / max(n_labelled, 1)
+    shares = counts / max(n_labelled, 1)
+    bias = np.log(shares, out=np.zeros(len(shares)), where=is_seen)
+    bias -= 0.5 * (ahead * kernel).sum(axis=0)
+    bias[~is_seen] = shares @ bias + np.log(0.5 / max(n_labelled, 1))
     centre = (sums.labelled.mean - sums.rows.mean) @ to_codes
-    bias = np.log(shares) - 0.5 * (ahead * kernel).sum(axis=0) - centre @ kernel
-    return kernel / deviations[:, None], bias
+    return kernel / deviations[:, None], bias - centre @ kernel
