@@ -84,7 +84,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
     ) -> FittedModel:
         """Return the linear model. A network of it is the ``baseline``, if given."""
         if predictor is not None:
-            return predictor.model(data, own, self.whiten)
+            return predictor.model(data.shape[0], data.dtype, own, self.whiten)
         return FittedModel.pca(axes, own, self.whiten, data.dtype)
 
     def _network_model(

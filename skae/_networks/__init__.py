@@ -6,7 +6,7 @@ from ._dense import DenseLayers
 from ._dense_numpy import ACTIVATIONS
 from ._identifiers import check_identifiers
 from ._images import Convolution, checked_image_shape, convolutions
-from ._initialization import initial_weights
+from ._initialization import initial_weights, with_linear_path
 from ._networks import Networks, build_networks, standard_decoder, standard_encoder
 from ._sizes import checked_sizes
 from ._spec import Family, NetworkSpec, Path
@@ -31,4 +31,5 @@ __all__ = [
     "initial_weights",
     "standard_decoder",
     "standard_encoder",
+    "with_linear_path",
 ]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from .._data import Batch, Scaling
 from .._networks import NetworkSpec
+from ._label_statistics import LabelStatistics
 
 
 class Draw(Protocol):
@@ -87,6 +88,7 @@ class Term(ABC):
         X: Batch,
         scaling: Scaling,
         unexplained: float,
+        labels: LabelStatistics | None = None,
     ) -> Any:
         """Return the numbers that the program takes.
 
@@ -103,6 +105,9 @@ class Term(ABC):
 
         unexplained : float
             Share of the rows' variance that PCA leaves; 1 without PCA.
+
+        labels : LabelStatistics or None
+            Of all labels so far, if rows come in batches. None stands for those of X.
         """
         return ()
 

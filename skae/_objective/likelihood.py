@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import _keras as keras
 from .._data import Batch, Scaling
+from ._label_statistics import LabelStatistics
 from ._term import Draw, ForwardPass, Term
 
 
@@ -54,6 +55,7 @@ class Likelihood(Term):
         X: Batch,
         scaling: Scaling,
         unexplained: float,
+        labels: LabelStatistics | None = None,
     ) -> Any:
         """Return the weight of the divergence."""
         return np.float32(parameters["beta"])
