@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import small_network
+from conftest import in_numpy, small_network
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
@@ -143,8 +143,8 @@ def test_contraction_estimates_the_squared_norm_of_the_jacobian():
     jacobian = rng.normal(size=(6, 6))
     rows = rng.normal(size=(200000, 6))
     moved = rows + PERTURBATION * rng.normal(size=rows.shape)
-    found = np.asarray(
-        jacobian_norm((rows @ jacobian).astype("f4"), (moved @ jacobian).astype("f4"))
+    found = in_numpy(
+        jacobian_norm, (rows @ jacobian).astype("f4"), (moved @ jacobian).astype("f4")
     )
     assert found.mean() == pytest.approx(np.square(jacobian).sum() / 6, rel=0.01)
 
@@ -182,8 +182,14 @@ def test_the_loss_of_labels_is_one_for_the_best_constant(kind):
     term = Target(kind)
     numbers = term.numbers({"target_weight": 0.75}, rows, None, 0.2)
     predicted = np.tile(constant, (500, 1)).astype("f4")
-    done = ForwardPass(rows, *[None] * 3, predicted, *[None] * 3)
-    losses = np.asarray(term.row_losses(done, numbers))
+
+    def row_losses(label, predicted):
+        done = ForwardPass(
+            Batch(None, label=label), *[None] * 3, predicted, *[None] * 3
+        )
+        return term.row_losses(done, numbers)
+
+    losses = in_numpy(row_losses, label, predicted)
     assert (losses[200:] == 0).all()
     # The odds of the weight, times what PCA leaves.
     expected = 3 * 0.2

@@ -44,14 +44,15 @@ class OptimizerSpec:
             If Keras does not know the identifier.
         """
         optimizer = keras.optimizers.get(identifier)
+        kind = _public_kind(optimizer)
         if isinstance(identifier, str):
-            return cls(type(optimizer), "{}"), None
+            return cls(kind, "{}"), None
         config = optimizer.get_config()
         config.pop("name", None)
         rate = config["learning_rate"]
         rate = None if isinstance(rate, dict) else float(config.pop("learning_rate"))
         text = json.dumps(config, sort_keys=True, default=float)
-        return cls(type(optimizer), text), rate
+        return cls(kind, text), rate
 
     @property
     def is_elementwise(self) -> bool:
@@ -69,6 +70,13 @@ class OptimizerSpec:
     def build(self) -> Any:
         """Return a new Keras optimizer."""
         return self.kind.from_config({"learning_rate": 1.0, **json.loads(self.config)})
+
+
+def _public_kind(optimizer: Any) -> type:
+    """Return an optimizer's class. On PyTorch, Keras' own are hidden subclasses."""
+    kind = type(optimizer)
+    public = getattr(keras.optimizers, kind.__name__, kind)
+    return public if kind.__module__.startswith("keras.") else kind
 
 
 @dataclass(frozen=True)

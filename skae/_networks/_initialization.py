@@ -112,7 +112,7 @@ def _fill(model: Any, given: dict, scales: Iterator, rng) -> Variables:
 
 def _start(layer: Any, variable: Any, given: tuple | None, scale: Any, rng):
     if isinstance(layer, keras.Model):
-        return np.asarray(variable.value)
+        return keras.ops.convert_to_numpy(variable.value)
     if given is not None:
         value = given[0] if len(variable.shape) == 2 else given[1]
         return np.broadcast_to(value, variable.shape).astype(np.float32)
@@ -131,10 +131,10 @@ def _constant(layer: Any, variable: Any) -> np.ndarray:
     initializer = getattr(layer, f"{variable.name}_initializer")
     if isinstance(initializer, keras.initializers.Zeros):
         return np.zeros(variable.shape, np.float32)
-    return np.asarray(initializer(variable.shape), np.float32)
+    return keras.ops.convert_to_numpy(initializer(variable.shape)).astype(np.float32)
 
 
 def _state(layer: Any, variable: Any, rng) -> np.ndarray:
     if isinstance(layer, keras.layers.Dropout):
         return np.array([rng.randint(2**31), 0], dtype=np.uint32)
-    return np.asarray(variable.value)
+    return keras.ops.convert_to_numpy(variable.value)
