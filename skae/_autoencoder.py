@@ -79,13 +79,15 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         PCA by that loss.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Keras optimizer. An instance is not changed.
+        Keras optimizer. An instance is not changed. Settings that training cannot
+        honour raise a ``ValueError``, see ``docs/training.md``.
 
     learning_rate : float or None, default=None
         Rate of the first step. It falls along half a cosine to zero at ``max_iter``.
         None stands for 0.004 if the optimizer is given by name and weights are rescaled
         (see Notes), for 0.002 if they are not, and for an instance's own rate or
-        schedule.
+        schedule. For "sgd", "adagrad", "adadelta" and "adafactor" it stands for 1, 0.3,
+        10 and 0.1.
 
     batch_size : int or "auto", default="auto"
         Number of rows in a batch. "auto" is the power of two nearest to

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ._engines import OptimizerChoice
 from ._networks import check_identifiers, checked_sizes
 from ._objective import Term
 
@@ -36,6 +37,8 @@ def check_together(
     """
     given = {one: parameters[one] for one in _IDENTIFIERS if one in parameters}
     check_identifiers(name, given)
+    if parameters["optimizer"] != "adam":
+        OptimizerChoice.of(parameters).warn_if_slow()
     checked_sizes("hidden_layer_sizes", parameters["hidden_layer_sizes"])
     custom = [one for one in ("encoder", "decoder") if parameters.get(one) is not None]
     if custom and parameters["skip_connections"] == "dense":
