@@ -77,6 +77,9 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         Keras loss between rows and reconstructions, both centred and divided by the
         global scale. With another loss than the squared error, the network has to beat
         PCA by that loss.
+        Losses of probabilities or counts need
+        ``output_activation``. A function of your own returns a value for each row, or
+        for each element.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras optimizer. An instance is not changed. Settings that training cannot

@@ -23,7 +23,7 @@ from ._model import Box, FittedModel, NetworkCodec
 from ._networks import NetworkSpec
 from ._objective import Term
 from ._objective.weight_penalty import WeightPenalty
-from ._parameters import check_together, merged_constraints
+from ._parameters import check_rows, check_together, merged_constraints
 from ._training import (
     Schedule,
     TrainingConfig,
@@ -156,7 +156,9 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         check_together(type(self).__name__, parameters, self._terms)
         rows, X_val, groups = validated_for_fit(self, X, X_clean, X_val, groups)
         data = rows.wanted
-        self._check_domain(data, "X" if X_clean is None else "X_clean")
+        check_rows(parameters, self._terms, data, "X" if X_clean is None else "X_clean")
+        if X_val is not None:
+            check_rows(parameters, self._terms, X_val, "X_val")
         # An impossible network is refused before any long work.
         self._network_spec(data.shape[1], 1)
         rng = check_random_state(self.random_state)
@@ -216,10 +218,6 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             kept = "network" if model.kind == "network" else "linear model"
             print(f"Kept the {kept}: {comparison}")
         return self._store(model, data, own.mean, result, labels)
-
-    def _check_domain(self, rows, name: str) -> None:
-        """Raise ``ValueError`` where rows cannot be those of the model."""
-        return
 
     def _principal_axes(self, data, scaling, rng) -> PrincipalAxes | None:
         is_share = isinstance(self.n_components, Real) and self.n_components < 1

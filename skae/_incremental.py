@@ -18,7 +18,7 @@ from ._engines import State
 from ._linear import LinearPath, PrincipalAxes
 from ._model import Box, FittedModel, LinearCodec, NetworkCodec, squared_errors
 from ._networks import NetworkSpec, WeightScales, initial_weights
-from ._parameters import check_together
+from ._parameters import check_rows, check_together
 from ._training import (
     Schedule,
     TrainingConfig,
@@ -230,6 +230,7 @@ class IncrementalMixin:
         check_together(type(self).__name__, parameters, self._terms)
         before = getattr(self, "_incremental", None)
         data = validated(self, X, reset=before is None)
+        check_rows(parameters, self._terms, data, "X")
         if before is None:
             self._network_spec(data.shape[1], 1)
             rng = check_random_state(self.random_state)

@@ -54,3 +54,26 @@ def check_together(
         )
     for term in terms:
         term.check(parameters)
+
+
+def check_rows(
+    parameters: dict[str, Any], terms: tuple[type[Term], ...], X: Any, name: str
+) -> None:
+    """Raise ``ValueError`` where an objective is not defined for rows.
+
+    Parameters
+    ----------
+    parameters : dict
+        The estimator's parameters.
+
+    terms : tuple of type
+        The terms that its objective may have.
+
+    X : {array, CSR matrix} of shape (n_samples, n_features)
+        Rows that the network should return.
+
+    name : str
+        What the user calls them.
+    """
+    for term in terms:
+        term.check_rows(parameters, X, name)

@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -353,17 +352,6 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
             In nats. Higher is better.
         """
         return float(self.score_samples(X).mean())
-
-    def _check_domain(self, rows, name: str) -> None:
-        if self.likelihood == "gaussian":
-            return
-        values = rows.data if issparse(rows) else rows
-        low, high = values.min(initial=0), values.max(initial=0)
-        if low < 0 or high > 1:
-            raise ValueError(
-                f"likelihood='bernoulli' needs values from 0 to 1. {name} has values "
-                f"from {low} to {high}; use MinMaxScaler, or likelihood='gaussian'."
-            )
 
     def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
         layers: Family

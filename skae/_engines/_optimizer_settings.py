@@ -9,18 +9,17 @@ from .. import _keras as keras
 _REFUSED = {
     "Ftrl": "Its first step forgets the weights at the start, and so PCA. Give another "
     "optimizer, and alpha for a penalty.",
-    "LossScaleOptimizer": "Losses are computed in float32, which needs no scaling. Give "
-    "its inner optimizer instead.",
-    "MultiOptimizer": "Networks do not belong to one optimizer each. Give one optimizer "
-    "for all weights.",
-    "ScheduleFreeAdamW": "It evaluates other weights than it trains. Give AdamW instead.",
+    "LossScaleOptimizer": "Losses are computed in float32, which needs no scaling. "
+    "Give its inner optimizer instead.",
+    "MultiOptimizer": "Training has variables of its own. Give one optimizer for all.",
+    "ScheduleFreeAdamW": "It evaluates other weights than it trains. Give AdamW.",
 }
 """Optimizers of Keras that skae cannot use, and what to do."""
 
 _NO_CONFIG = (
     "The optimizer cannot be built from its own configuration. A learning rate must be "
-    "a number or a keras.optimizers.schedules.LearningRateSchedule, and classes of your "
-    "own need keras.saving.register_keras_serializable. Keras says:"
+    "a number or a keras.optimizers.schedules.LearningRateSchedule, and your own "
+    "classes need keras.saving.register_keras_serializable. Keras says:"
 )
 
 
@@ -81,8 +80,8 @@ def undecayed_names(optimizer: Any) -> str:
     state = vars(optimizer)
     if state.get("_exclude_from_weight_decay"):
         raise ValueError(
-            "exclude_from_weight_decay(var_list=...) of the optimizer is not supported: "
-            "training uses variables of its own. Give var_names=... instead."
+            "exclude_from_weight_decay(var_list=...) of the optimizer is not "
+            "supported: training has variables of its own. Give var_names=... instead."
         )
     pattern = state.get("_exclude_from_weight_decay_pattern")
     return "" if pattern is None else pattern.pattern
