@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from . import _keras as keras
 from ._engines import OptimizerChoice
 from ._networks import check_identifiers, checked_sizes
 from ._objective import Term
@@ -41,6 +42,14 @@ def check_together(
         OptimizerChoice.of(parameters).warn_if_slow()
     checked_sizes("hidden_layer_sizes", parameters["hidden_layer_sizes"])
     custom = [one for one in ("encoder", "decoder") if parameters.get(one) is not None]
+    for one in custom:
+        if isinstance(parameters[one], keras.layers.Layer):
+            raise TypeError(
+                f"{one} must be a callable that returns a keras.Model, but got the "
+                f"model {parameters[one].name!r} itself. Give a function with the "
+                "arguments n_features and n_components that returns it. Training "
+                "starts at its weights and leaves the model as it is."
+            )
     if custom and parameters["skip_connections"] == "dense":
         raise ValueError(
             "skip_connections='dense' connects to every layer, which is not possible "
