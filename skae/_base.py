@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context, clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt
 
 from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
+from ._course import course_attributes, warn_of_divergence
 from ._data import HeldOut, Scaling, Split
 from ._engines import OptimizerChoice
 from ._labels import Labels
@@ -201,10 +200,11 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             weights = run.in_features(weights)
             return self._network_model(codec(weights), data, within)
 
-        def attributes(weights):
-            n_samples = data.shape[0]
-            return self._attributes(network(weights), data, own.mean, n_samples, labels)
+        def attributes(report):
+            model = network(report.weights())
+            return self._fitted_attributes(model, data, own.mean, report, labels)
 
+        self._forget_earlier_fits()
         with EpochListener(self, X, y, attributes, run.n_epochs) as listener:
             result = run.train(self._weights_to_continue(spec), listener, rng)
         comparison = run.compared(result)
@@ -263,6 +263,23 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             return model.codes
         return clone(self.density).fit(model.codec.encode(data))
 
+    def _fitted_attributes(
+        self, model: FittedModel, data, mean, course, labels, n_samples_seen=None
+    ) -> dict[str, Any]:
+        """Return all fitted attributes, with those of the course of the training."""
+        n_samples = n_samples_seen or data.shape[0]
+        return {
+            **self._attributes(model, data, mean, n_samples, labels),
+            "n_samples_seen_" if n_samples_seen else "n_samples_": n_samples,
+            **course_attributes(course),
+        }
+
+    def _forget_earlier_fits(self) -> None:
+        """Remove what the next fit may not replace."""
+        self._forget_keras_models()
+        for name in (*_SOMETIMES, "_incremental"):
+            self.__dict__.pop(name, None)
+
     def _store(
         self,
         model: FittedModel,
@@ -273,25 +290,9 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         n_samples_seen: int | None = None,
     ):
         """Store a model and how it was found. Earlier fits leave nothing behind."""
-        self._forget_keras_models()
-        for name in (*_SOMETIMES, "_incremental"):
-            self.__dict__.pop(name, None)
-        n_samples = n_samples_seen or data.shape[0]
-        setattr(self, "n_samples_seen_" if n_samples_seen else "n_samples_", n_samples)
-        self.__dict__.update(self._attributes(model, data, mean, n_samples, labels))
-        self.n_iter_ = len(result.loss_curve)
-        self.loss_curve_ = result.loss_curve
-        self.validation_loss_curve_ = result.validation_loss_curve
-        self.best_loss_ = result.best_loss
-        if result.stopped_by == "divergence":
-            self._warn_of_divergence()
-        return self
-
-    def _warn_of_divergence(self) -> None:
-        warnings.warn(
-            f"The loss of {type(self).__name__} stopped being finite in iteration "
-            f"{self.n_iter_}; the best weights before that are kept. Try a smaller "
-            "learning_rate.",
-            ConvergenceWarning,
-            stacklevel=6,
+        self._forget_earlier_fits()
+        self.__dict__.update(
+            self._fitted_attributes(model, data, mean, result, labels, n_samples_seen)
         )
+        warn_of_divergence(type(self).__name__, result)
+        return self

@@ -32,7 +32,7 @@ class EpochListener:
         What ``fit`` was called with.
 
     attributes : callable
-        Returns, for weights, the attributes of an estimator fitted so far.
+        Returns, for a report, the attributes of an estimator fitted so far.
 
     n_epochs : int
         Most epochs.
@@ -43,7 +43,7 @@ class EpochListener:
         estimator: Any,
         X: Any,
         y: Any,
-        attributes: Callable[[dict], dict[str, Any]] = lambda weights: {},
+        attributes: Callable[[Any], dict[str, Any]] = lambda report: {},
         n_epochs: int = 0,
     ) -> None:
         self._estimator = estimator
@@ -73,5 +73,5 @@ class EpochListener:
         epoch.call_on_fit_task_begin(**self._task)
         return epoch.call_on_fit_task_end(
             **self._task,
-            reconstruction_attributes=lambda: self._attributes(report.weights()),
+            reconstruction_attributes=lambda: self._attributes(report),
         )

@@ -82,7 +82,8 @@ class ConvolutionalAutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         maps ``(n_features,)`` to ``(n_components,)``, the decoder the other way. Its
         input is centred and divided by one global scale. With
         ``skip_connections="linear"`` the linear path is added around it. With None
-        there is only the model.
+        there is only the model. A model that exists already is where training starts,
+        and stays as it is. Read more in ``docs/training.md``.
 
     whiten : bool, default=False
         Whether to give every code variance one on the training data.

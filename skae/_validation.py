@@ -190,9 +190,9 @@ def _check_flat(estimator: Any, X: Any, name: str) -> None:
         owner = "ConvolutionalAutoencoderTransformer"
     raise ValueError(
         f"Found array with dim {X.ndim}. {type(estimator).__name__} expected <= 2: "
-        f"{name} has shape {tuple(X.shape)}, and every row is to be one sample. Flatten "
-        f"images by {flat}. To use their neighbourhoods, give image_shape={shape} to "
-        f"{owner}."
+        f"{name} has shape {tuple(X.shape)}, and every row is to be one sample. "
+        f"Flatten images by {flat}. To use their neighbourhoods, give "
+        f"image_shape={shape} to {owner}."
     )
 
 

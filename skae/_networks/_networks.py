@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -220,4 +221,16 @@ def _with_values(model: Any, variables: Variables) -> Any:
         variable.assign(value)
     for variable, value in zip(model.non_trainable_variables, state, strict=True):
         variable.assign(value)
+    for layer in _layers(model):
+        # Such a layer computes with a copy of its variables.
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
     return model
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """Yield the layers of a model and of the models in it."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
