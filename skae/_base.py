@@ -12,13 +12,13 @@ from sklearn.base import _fit_context, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt
 
-from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
+from ._callbacks import CallbackMixin, EpochListener, with_callbacks
 from ._course import course_attributes, warn_of_divergence
 from ._data import HeldOut, Scaling, Split
 from ._engines import OptimizerChoice
 from ._labels import Labels
 from ._linear import LinearPath, PrincipalAxes
-from ._model import Box, FittedModel, NetworkCodec
+from ._model import Box, FittedModel, NetworkCodec, TrainingModel
 from ._networks import NetworkSpec
 from ._objective import Term
 from ._objective.weight_penalty import WeightPenalty
@@ -38,7 +38,7 @@ _SOMETIMES = "n_samples_", "n_samples_seen_", "coef_", "intercept_", "classes_"
 """Attributes that some fits have and others do not."""
 
 
-class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
+class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
     """An autoencoder without its network and without its parameters."""
 
     _terms: ClassVar[tuple[type[Term], ...]]
@@ -200,13 +200,17 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             weights = run.in_features(weights)
             return self._network_model(codec(weights), data, within)
 
-        def attributes(report):
-            model = network(report.weights())
-            return self._fitted_attributes(model, data, own.mean, report, labels)
-
         self._forget_earlier_fits()
-        with EpochListener(self, X, y, attributes, run.n_epochs) as listener:
-            result = run.train(self._weights_to_continue(spec), listener, rng)
+        earlier = self._weights_to_continue(spec)
+        with EpochListener(
+            *(self, X, y, run.n_epochs),
+            lambda report: self._fitted_attributes(
+                network(report.weights()), data, own.mean, report, labels
+            ),
+            lambda: TrainingModel(spec, scaling, earlier or run.start),
+            lambda report: run.in_features(report.weights()),
+        ) as listener:
+            result = run.train(earlier, listener, rng)
         comparison = run.compared(result)
         if comparison.is_better:
             model = network(result.weights)
@@ -281,13 +285,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             self.__dict__.pop(name, None)
 
     def _store(
-        self,
-        model: FittedModel,
-        data,
-        mean: np.ndarray,
-        result: TrainingResult,
-        labels: Labels | None = None,
-        n_samples_seen: int | None = None,
+        self, model: FittedModel, data, mean, result, labels=None, n_samples_seen=None
     ):
         """Store a model and how it was found. Earlier fits leave nothing behind."""
         self._forget_earlier_fits()

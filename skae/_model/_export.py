@@ -8,7 +8,12 @@ import numpy as np
 
 from .. import _keras as keras
 from .._data import Scaling
-from .._networks import NetworkSpec, standard_decoder, standard_encoder
+from .._networks import (
+    NetworkSpec,
+    StandardNetworks,
+    standard_decoder,
+    standard_encoder,
+)
 from ._bounds import Bounds, Box, blend
 from ._code_transform import CodeTransform
 
@@ -55,6 +60,41 @@ def export_decoder(
         )(scaled)
     rows = _rescaling(scaling.scale, scaling.mean, "decoder_scaling")(scaled)
     return keras.Model(codes, rows, name="decoder")
+
+
+class TrainingModel:
+    """A network in training as one Keras model, from rows to their reconstructions.
+
+    Its layers "encoder" and "decoder" are the network, in the network's units.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+
+    scaling : Scaling
+        Between the data's units and the network's.
+
+    weights : dict
+        The weights at the start.
+    """
+
+    def __init__(self, spec: NetworkSpec, scaling: Scaling, weights: dict) -> None:
+        self._networks = StandardNetworks(spec)
+        rows = keras.Input((spec.n_features,), dtype="float32", name="rows")
+        scaled = _rescaling(
+            1 / scaling.scale, -scaling.mean / scaling.scale, "encoder_scaling"
+        )(rows)
+        decoded = self._networks.decoder(self._networks.encoder(scaled))
+        if spec.likelihood == "bernoulli":
+            decoded = keras.layers.Activation("sigmoid", dtype="float32")(decoded)
+        restored = _rescaling(scaling.scale, scaling.mean, "decoder_scaling")(decoded)
+        self.model = keras.Model(rows, restored, name="autoencoder")
+        self.assign(weights)
+
+    def assign(self, weights: dict) -> None:
+        """Give the model the weights of the network."""
+        self._networks.assign(weights)
 
 
 def affine_encoder(mean: np.ndarray, axes: np.ndarray) -> Any:

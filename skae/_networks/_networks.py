@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +11,8 @@ import numpy as np
 from .. import _keras as keras
 from ._custom import seeded_keras
 from ._layers import (
-    LIKELIHOOD,
     LINEAR,
     LOG_VARIANCE,
-    POSTERIOR,
-    WITH_TARGETS,
     joined,
     with_likelihood,
     with_posterior,
@@ -135,7 +131,7 @@ def build_networks(
         decoded = with_likelihood(decoded, codes, spec)
         decoded = with_targets(decoded, codes, spec)
         decoder = keras.Model(codes, decoded, name="decoder")
-    if spec.is_custom and _share_variables(encoder, decoder):
+    if spec.is_custom and share_variables(encoder, decoder):
         raise ValueError(
             "The models of the 'encoder' and the 'decoder' callable share weights. "
             "They are trained as weights of their own. Build new layers in each."
@@ -143,49 +139,8 @@ def build_networks(
     return Networks(spec, encoder, decoder)
 
 
-def standard_encoder(spec: NetworkSpec, variables: Variables, name: str) -> Any:
-    """Return a Keras model from rows to codes, of Keras' layers only."""
-    model = _with_values(_own_model(spec, "encoder"), variables)
-    codes = model.output
-    if spec.likelihood is not None:
-        codes = model.get_layer(POSTERIOR).input[0]
-    return keras.Model(model.input, codes, name=name)
-
-
-def standard_decoder(spec: NetworkSpec, variables: Variables, name: str) -> Any:
-    """Return a Keras model from codes to means of rows, of Keras' layers only."""
-    model = _with_values(_own_model(spec, "decoder"), variables)
-    rows = model.output
-    if spec.n_targets:
-        rows = model.get_layer(WITH_TARGETS).input[0]
-    if spec.likelihood == "gaussian":
-        rows = model.get_layer(LIKELIHOOD).input[0]
-    return keras.Model(model.input, rows, name=name)
-
-
-def _own_model(spec: NetworkSpec, side: str) -> Any:
-    """Return a model whose variables belong to nobody else.
-
-    The user's callable may return a model that exists already, for example one that
-    was trained before.
-    """
-    model = getattr(build_networks(spec, standard=True), side)
-    if not getattr(spec, side).is_custom:
-        return model
-    other = getattr(build_networks(spec, standard=True), side)
-    if not _share_variables(model, other):
-        return model
-    try:
-        return keras.models.clone_model(model)
-    except Exception as error:
-        raise ValueError(
-            f"The {side!r} callable returns the same model at every call, and Keras "
-            "cannot copy it. Build a new model in the callable, or give the model a "
-            f"get_config method. Keras says: {error}"
-        ) from error
-
-
-def _share_variables(one: Any, other: Any) -> bool:
+def share_variables(one: Any, other: Any) -> bool:
+    """Say whether two models have a variable in common."""
     found = {id(variable) for variable in one.variables}
     return any(id(variable) in found for variable in other.variables)
 
@@ -213,24 +168,3 @@ def _penalised(model: Any) -> list[bool]:
         for layer in model.layers
         for variable in layer.trainable_variables
     ]
-
-
-def _with_values(model: Any, variables: Variables) -> Any:
-    trainable, state = variables
-    for variable, value in zip(model.trainable_variables, trainable, strict=True):
-        variable.assign(value)
-    for variable, value in zip(model.non_trainable_variables, state, strict=True):
-        variable.assign(value)
-    for layer in _layers(model):
-        # Such a layer computes with a copy of its variables.
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()
-    return model
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    """Yield the layers of a model and of the models in it."""
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
