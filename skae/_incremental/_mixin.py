@@ -12,7 +12,7 @@ from .._data import Scaling
 from .._labels import Labels
 from .._linear import LinearPath
 from .._networks import NetworkSpec
-from .._parameters import check_together
+from .._parameters import check_rows, check_together
 from .._training import TrainingConfig
 from .._undo import undone_on_failure
 from .._validation import check_scale, validated
@@ -87,6 +87,7 @@ class IncrementalMixin:
         check_together(type(self).__name__, parameters, self._terms)
         before = getattr(self, "_incremental", None)
         data = validated(self, X, reset=before is None)
+        check_rows(parameters, self._terms, data, "X")
         if before is None:
             batch = self._first_batch(parameters, data, y, classes)
         else:

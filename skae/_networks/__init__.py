@@ -7,9 +7,10 @@ from ._dense_numpy import ACTIVATIONS
 from ._identifiers import check_identifiers
 from ._images import Convolution, checked_image_shape, convolutions
 from ._initialization import initial_weights, with_linear_path
-from ._networks import Networks, build_networks, standard_decoder, standard_encoder
+from ._networks import Networks, build_networks
 from ._sizes import checked_sizes
 from ._spec import Family, NetworkSpec, Path
+from ._standard import StandardNetworks, standard_decoder, standard_encoder
 from ._weight_scales import WeightScales
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "NetworkSpec",
     "Networks",
     "Path",
+    "StandardNetworks",
     "WeightScales",
     "build_networks",
     "check_identifiers",

@@ -82,6 +82,23 @@ class Term(ABC):
         """Raise ``ValueError`` where parameters do not fit together."""
         return
 
+    @classmethod
+    def check_rows(cls, parameters: dict[str, Any], X: Any, name: str) -> None:
+        """Raise ``ValueError`` where the term is not defined for rows.
+
+        Parameters
+        ----------
+        parameters : dict
+            The estimator's parameters.
+
+        X : {array, CSR matrix} of shape (n_samples, n_features)
+            Rows that the network should return.
+
+        name : str
+            What the user calls them.
+        """
+        return
+
     def numbers(
         self,
         parameters: dict[str, Any],

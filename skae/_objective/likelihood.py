@@ -40,6 +40,19 @@ class Likelihood(Term):
         """Return the likelihood of the parameters."""
         return cls(parameters["likelihood"])
 
+    @classmethod
+    def check_rows(cls, parameters: dict[str, Any], X: Any, name: str) -> None:
+        """Raise ``ValueError`` where rows are no probabilities but have to be."""
+        if parameters["likelihood"] == "gaussian":
+            return
+        low, high = X.min(), X.max()
+        # A scaler rounds.
+        if low < -1e-6 or high > 1 + 1e-6:
+            raise ValueError(
+                f"likelihood='bernoulli' needs values from 0 to 1. {name} has values "
+                f"from {low} to {high}; use MinMaxScaler, or likelihood='gaussian'."
+            )
+
     @property
     def is_likelihood(self) -> bool:
         """Whether the loss is a negative log-likelihood."""
