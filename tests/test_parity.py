@@ -46,7 +46,9 @@ models = {
     "convolutional": ConvolutionalAutoencoderTransformer(
         4, filters=4, image_shape=(8, 8), **kept
     ).set_params(optimizer=momentum),
-    "custom": dense(encoder=convolutional, optimizer=slow),
+    "custom": dense(
+        encoder=convolutional, optimizer=keras.optimizers.SGD(0.001, momentum=0.9)
+    ),
     "labelled": dense(optimizer=momentum, target_weight=0.5),
     "corrupted": dense(optimizer=momentum, corruption="gaussian"),
     "variational": VariationalAutoencoderTransformer(4, **kept).set_params(
