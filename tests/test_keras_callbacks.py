@@ -160,7 +160,8 @@ def test_checkpoints_are_models(digits, tmp_path):
 
 
 def test_tensorboard_writes_the_losses(digits, tmp_path):
-    pytest.importorskip("tensorflow", reason="TensorBoard writes with TensorFlow")
+    for needed in ("tensorflow", "tensorboard"):
+        pytest.importorskip(needed, reason="TensorBoard writes with TensorFlow")
     board = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1)
     small_network(max_iter=2).set_callbacks(board).fit(digits)
     folders = {file.parent.name for file in tmp_path.rglob("events.out.*")}
