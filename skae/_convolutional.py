@@ -91,8 +91,8 @@ class ConvolutionalAutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     loss : str, callable or keras.losses.Loss, default="mean_squared_error"
         Keras loss between rows and reconstructions, both centred and divided by the
         global scale. With another loss than the squared error, the network has to beat
-        PCA by that loss.
-        A function of your own returns a value for each row, or for each element.
+        PCA by that loss. A function of your own returns a value for each row, or for
+        each element.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras optimizer. An instance is not changed. Settings that training cannot

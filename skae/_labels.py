@@ -105,8 +105,9 @@ class Labels:
         known = self.values[self.known]
         origin = known.mean(axis=0)
         unit = float(np.sqrt(known.var(axis=0).sum()))
-        unit = 1.0 if is_rounding(unit, origin) else unit or 1.0
-        return replace(self, origin=origin, unit=unit)
+        return replace(
+            self, origin=origin, unit=1.0 if is_rounding(unit, origin) else unit
+        )
 
     @property
     def known(self) -> np.ndarray:

@@ -228,6 +228,13 @@ def n_batches(block: Block):
     return (block.n_rows + batch_size - 1) // batch_size
 
 
+def as_on_jax(array: Any) -> np.ndarray:
+    """Return an array of NumPy in the type that JAX gives it, unless told otherwise."""
+    array = np.asarray(array)
+    dtype = np.float32 if array.dtype == np.float64 else array.dtype
+    return array.astype(dtype, copy=False)
+
+
 def _like(variables: list, values: list) -> list:
     """Return values in the types of variables. Backends differ in those of integers."""
     return [

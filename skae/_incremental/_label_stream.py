@@ -12,7 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._labels import UNLABELLED, Labels, checked_labels, has_class
 from .._objective import LabelStatistics
 
-_ANEW = "Call fit, or partial_fit of a clone, to start anew."
+ANEW = "Call fit, or partial_fit of a clone, to start anew."
+"""What to do where a batch does not fit to the earlier ones."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,12 @@ class LabelStream:
             kinds = "classes", "numbers"
             raise ValueError(
                 f"y has the dtype {y.dtype}, which stands for {kinds[is_numbers]}, but "
-                f"the earlier batches have {kinds[known is None]}. {_ANEW}"
+                f"the earlier batches have {kinds[known is None]}. {ANEW}"
             )
         if known is None and classes is not None:
             raise ValueError(
                 f"classes={classes!r} were passed, but the labels of the earlier "
-                f"batches are numbers. {_ANEW}"
+                f"batches are numbers. {ANEW}"
             )
         if known is not None:
             self._check_same(classes, known)
@@ -95,7 +96,7 @@ class LabelStream:
         if width != n_targets:
             raise ValueError(
                 f"y has {width} columns of numbers, but that of the earlier batches "
-                f"has {n_targets}. {_ANEW}"
+                f"has {n_targets}. {ANEW}"
             )
         return self._with(
             replace(labels, origin=self.newest.origin, unit=self.newest.unit)
@@ -112,7 +113,7 @@ class LabelStream:
         if classes is None and not self.knows_classes:
             raise ValueError(
                 "classes must be passed on the first call to partial_fit, if there are "
-                f"more calls. {_ANEW}"
+                f"more calls. {ANEW}"
             )
         if classes is not None and not np.array_equal(known, _checked_classes(classes)):
             raise ValueError(

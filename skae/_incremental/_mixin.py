@@ -16,7 +16,7 @@ from .._parameters import check_rows, check_together
 from .._training import TrainingConfig
 from .._undo import undone_on_failure
 from .._validation import check_scale, validated
-from ._label_stream import LabelStream
+from ._label_stream import ANEW, LabelStream
 from ._running import RunningCovariates, RunningModel, RunningPCA
 from ._state import IncrementalState
 
@@ -149,8 +149,7 @@ class IncrementalMixin:
             seen = "no labels" if before.labels is None else "labels"
             raise ValueError(
                 f"target_weight={self.target_weight}, but the earlier batches were "
-                f"learnt with {seen}. Call fit, or partial_fit of a clone, to start "
-                "anew."
+                f"learnt with {seen}. {ANEW}"
             )
         labels = newest = None
         if before.labels is not None:
@@ -161,7 +160,7 @@ class IncrementalMixin:
         if before.state and str(config.optimizer.spec) != before.optimizer:
             raise ValueError(
                 f"optimizer={self.optimizer!r} differs from that of the earlier "
-                "batches. Call fit, or partial_fit of a clone, to start anew."
+                f"batches. {ANEW}"
             )
         linear = before.linear
         if linear is not None:
@@ -174,13 +173,12 @@ class IncrementalMixin:
         if isinstance(wanted, Integral) and wanted != known:
             raise ValueError(
                 f"n_components={wanted} differs from the {known} components of the "
-                "earlier batches. Call fit, or partial_fit of a clone, to start anew."
+                f"earlier batches. {ANEW}"
             )
         described = self._network_spec(spec.n_features, known)
         if labels is not None:
             described = labels.spec(described)
         if described != spec:
             raise ValueError(
-                "The network differs from that of the earlier batches. Call fit, or "
-                "partial_fit of a clone, to start anew."
+                f"The network differs from that of the earlier batches. {ANEW}"
             )

@@ -31,9 +31,7 @@ def export_encoder(
     """Return scaling, network and code transform as one model from rows to codes."""
     network = standard_encoder(spec, weights["encoder"], "encoder_network")
     rows = keras.Input((spec.n_features,), dtype="float32", name="rows")
-    scaled = _rescaling(
-        1 / scaling.scale, -scaling.mean / scaling.scale, "encoder_scaling"
-    )(rows)
+    scaled = _in_network_units(rows, scaling)
     codes = _continued(network, scaled, bounds.rows, bounds.down, "encoder")
     offset = -transform.offset @ transform.matrix
     last = _constant(transform.matrix, offset, "encoder_canonical")
@@ -54,11 +52,7 @@ def export_decoder(
     scaled = _continued(
         network, first(codes), bounds.codes, bounds.components, "decoder"
     )
-    if spec.likelihood == "bernoulli":
-        scaled = keras.layers.Activation(
-            "sigmoid", dtype="float32", name="decoder_sigmoid"
-        )(scaled)
-    rows = _rescaling(scaling.scale, scaling.mean, "decoder_scaling")(scaled)
+    rows = _in_data_units(scaled, spec, scaling)
     return keras.Model(codes, rows, name="decoder")
 
 
@@ -82,13 +76,8 @@ class TrainingModel:
     def __init__(self, spec: NetworkSpec, scaling: Scaling, weights: dict) -> None:
         self._networks = StandardNetworks(spec)
         rows = keras.Input((spec.n_features,), dtype="float32", name="rows")
-        scaled = _rescaling(
-            1 / scaling.scale, -scaling.mean / scaling.scale, "encoder_scaling"
-        )(rows)
-        decoded = self._networks.decoder(self._networks.encoder(scaled))
-        if spec.likelihood == "bernoulli":
-            decoded = keras.layers.Activation("sigmoid", dtype="float32")(decoded)
-        restored = _rescaling(scaling.scale, scaling.mean, "decoder_scaling")(decoded)
+        codes = self._networks.encoder(_in_network_units(rows, scaling))
+        restored = _in_data_units(self._networks.decoder(codes), spec, scaling)
         self.model = keras.Model(rows, restored, name="autoencoder")
         self.assign(weights)
 
@@ -142,6 +131,20 @@ def _bounds(box: Box, outside: np.ndarray, name: str) -> Any:
     linear = _constant(outside, np.zeros(outside.shape[1]), "outside")
     outputs = [inside, linear(inside), linear(values - inside)]
     return keras.Model(values, outputs, name=name)
+
+
+def _in_network_units(rows: Any, scaling: Scaling) -> Any:
+    return _rescaling(
+        1 / scaling.scale, -scaling.mean / scaling.scale, "encoder_scaling"
+    )(rows)
+
+
+def _in_data_units(decoded: Any, spec: NetworkSpec, scaling: Scaling) -> Any:
+    if spec.likelihood == "bernoulli":
+        decoded = keras.layers.Activation(
+            "sigmoid", dtype="float32", name="decoder_sigmoid"
+        )(decoded)
+    return _rescaling(scaling.scale, scaling.mean, "decoder_scaling")(decoded)
 
 
 def _rescaling(scale: float, offset: np.ndarray, name: str) -> Any:

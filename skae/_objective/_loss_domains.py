@@ -90,11 +90,20 @@ def check_output(loss: Any, domain: Domain, parameters: dict[str, Any]) -> None:
         )
 
 
+def range_beyond(X: Any, least: float, most: float) -> tuple[Any, Any] | None:
+    """Return the smallest and the largest value of rows if they lie beyond bounds."""
+    low, high = X.min(), X.max()
+    if low < least - _ROUNDING or high > most + _ROUNDING:
+        return low, high
+    return None
+
+
 def check_values(domain: Domain, X: Any, name: str, loss: Any) -> None:
     """Raise ``ValueError`` where rows do not lie in a loss's domain."""
-    low, high = float(X.min()), float(X.max())
     least, most = domain.rows
-    if low < least - _ROUNDING or high > most + _ROUNDING:
+    beyond = range_beyond(X, least, most)
+    if beyond is not None:
+        low, high = beyond
         raise ValueError(
             f"loss={shown(loss)} needs values from {least} to {most}. {name} has "
             f"values from {low} to {high}; rescale it, for example by MinMaxScaler, or "

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .. import _keras as keras
 from .._data import Batch, Scaling
 from ._label_statistics import LabelStatistics
+from ._loss_domains import range_beyond
 from ._term import Draw, ForwardPass, Term
 
 
@@ -45,9 +46,9 @@ class Likelihood(Term):
         """Raise ``ValueError`` where rows are no probabilities but have to be."""
         if parameters["likelihood"] == "gaussian":
             return
-        low, high = X.min(), X.max()
-        # A scaler rounds.
-        if low < -1e-6 or high > 1 + 1e-6:
+        beyond = range_beyond(X, 0, 1)
+        if beyond is not None:
+            low, high = beyond
             raise ValueError(
                 f"likelihood='bernoulli' needs values from 0 to 1. {name} has values "
                 f"from {low} to {high}; use MinMaxScaler, or likelihood='gaussian'."
