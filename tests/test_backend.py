@@ -162,12 +162,15 @@ def test_a_backend_that_cannot_be_loaded_raises_an_error_that_says_why(
 ):
     hidden = f"""
 import importlib.util, sys
-find = importlib.util.find_spec
-for name in {missing.split()}:
-    sys.modules[name] = None
-importlib.util.find_spec = lambda name: (
-    None if name in {missing.split()} else find(name)
-)
+missing, find = {missing.split()}, importlib.util.find_spec
+
+class Missing:
+    def find_spec(name, path=None, target=None):
+        if name in missing:
+            raise ModuleNotFoundError(f"No module named {{name!r}}")
+
+sys.meta_path.insert(0, Missing)
+importlib.util.find_spec = lambda name: None if name in missing else find(name)
 """
     named = {"KERAS_BACKEND": "torch"} if missing == "torch" else {}
     result = run(hidden + FIT, **named, KERAS_HOME=str(tmp_path))

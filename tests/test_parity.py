@@ -19,11 +19,15 @@ BACKENDS = [name for name in ("jax", "tensorflow", "torch") if find_spec(name)]
 OTHERS = [name for name in BACKENDS if name != "jax"]
 
 ESTIMATORS = """
+import warnings
 import numpy as np
 from sklearn.datasets import load_digits
 from skae import *
 from skae import _keras as keras
 from skae._engines import backend
+
+# Short steps are wanted here.
+warnings.filterwarnings("ignore", "learning_rate=.* is small for SGD")
 
 def draw(self, noise, kind, shape, stream=0):
     half = (np.arange(shape[-1]) % 2).astype("float32")

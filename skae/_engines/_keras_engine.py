@@ -228,11 +228,15 @@ def n_batches(block: Block):
     return (block.n_rows + batch_size - 1) // batch_size
 
 
-def _moved(values: list, variables: list) -> list:
-    """Return values, perhaps of another backend, for the variables of this one.
+def as_on_jax(array: Any) -> np.ndarray:
+    """Return an array of NumPy in the type that JAX gives it, unless told otherwise."""
+    array = np.asarray(array)
+    dtype = np.float32 if array.dtype == np.float64 else array.dtype
+    return array.astype(dtype, copy=False)
 
-    Backends differ in the types of integers.
-    """
+
+def _like(variables: list, values: list) -> list:
+    """Return values in the types of variables. Backends differ in those of integers."""
     return [
         keras.ops.cast(value, variable.dtype) if "int" in variable.dtype else value
         for value, variable in zip(values, variables, strict=True)

@@ -65,6 +65,37 @@ def initial_weights(
     }
 
 
+def with_linear_path(
+    networks: Networks, weights: dict[str, Variables], linear_path: LinearPath
+) -> dict[str, Variables]:
+    """Return weights of the same network with which it computes a linear model."""
+    encoder, decoder = weights["encoder"], weights["decoder"]
+    into, out = {LINEAR: linear_path.encoder}, {LINEAR: linear_path.decoder}
+    if linear_path.head is not None:
+        out[HEAD] = linear_path.head
+    return {
+        "encoder": (_linear(networks.encoder, encoder[0], into), encoder[1]),
+        "decoder": (_linear(networks.decoder, decoder[0], out), decoder[1]),
+    }
+
+
+def _linear(model: Any, values: list, given: dict) -> list:
+    layers = [layer for layer in model.layers for _ in layer.trainable_variables]
+    parts: dict[str, Iterator] = {name: iter(part) for name, part in given.items()}
+    changed = []
+    for layer, value in zip(layers, values, strict=True):
+        if isinstance(layer, keras.Model):
+            changed.append(value)
+        elif layer.name == CORRECTION:
+            changed.append(np.zeros_like(value))
+        elif layer.name in parts:
+            # Keras lists the kernel before the bias.
+            changed.append(next(parts[layer.name]).astype(np.float32))
+        else:
+            changed.append(value)
+    return changed
+
+
 def _fill(model: Any, given: dict, scales: Iterator, rng) -> Variables:
     trainable = [
         _start(layer, variable, given.get(layer.name), next(scales), rng)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
+
+from .._keras_engine import as_on_jax
 
 
 class Traced:
@@ -49,7 +50,4 @@ def _tensor(array: Any) -> Any:
         return array
     if isinstance(array, int):
         return tf.constant(array, tf.int32)
-    array = np.asarray(array)
-    # As on JAX, unless it is told otherwise.
-    dtype = np.float32 if array.dtype == np.float64 else array.dtype
-    return tf.convert_to_tensor(array.astype(dtype, copy=False))
+    return tf.convert_to_tensor(as_on_jax(array))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ... import _keras as keras
+from .._keras_engine import as_on_jax
 
 
 @cache
@@ -32,7 +33,4 @@ def fetched(arrays: Any) -> Any:
 def _tensor(array: Any) -> Any:
     if array is None or torch.is_tensor(array):
         return array
-    array = np.asarray(array)
-    # As on JAX, unless it is told otherwise.
-    dtype = np.float32 if array.dtype == np.float64 else array.dtype
-    return torch.tensor(array.astype(dtype, copy=False), device=device())
+    return torch.tensor(as_on_jax(array), device=device())
