@@ -273,6 +273,11 @@ for model in models:
     np.testing.assert_allclose(exported, codes, atol=atol)
 print("works")
 """
-    backend = os.environ["KERAS_BACKEND"]
-    result = run(code, KERAS_BACKEND=backend, KERAS_HOME=str(tmp_path), timeout=300)
+    variables = {
+        "KERAS_BACKEND": os.environ["KERAS_BACKEND"],
+        "KERAS_HOME": str(tmp_path),
+        # Without it JAX turns float64 into float32 and warns.
+        "JAX_ENABLE_X64": str(int(precision == "float64")),
+    }
+    result = run(code, timeout=300, **variables)
     assert result.stdout.split() == ["works"], result.stderr

@@ -119,10 +119,10 @@ class KerasEngine(Engine):
         scaled = _each(operator.truediv, [*encoder, *decoder], hyper.weight_scales)
         packed = self._optimizer.pack(scaled)
         states = (
-            _moved(encoder_state, self._networks.encoder.non_trainable_variables),
-            _moved(decoder_state, self._networks.decoder.non_trainable_variables),
+            _like(self._networks.encoder.non_trainable_variables, encoder_state),
+            _like(self._networks.decoder.non_trainable_variables, decoder_state),
         )
-        optimizer_state = _moved(optimizer_state, self._optimizer.variables)
+        optimizer_state = _like(self._optimizer.variables, optimizer_state)
         return packed, states, optimizer_state, keras.ops.zeros((), "float32")
 
     def end(self, carry: tuple, hyper: HyperParameters) -> tuple:
@@ -218,7 +218,7 @@ class KerasEngine(Engine):
 def counts(block: Block, number):
     """Return 1 for each row of a batch that counts, 0 for those that fill it up."""
     ops, batch_size = keras.ops, block.order.shape[1]
-    position = number * batch_size + ops.arange(batch_size)
+    position = number * batch_size + ops.arange(batch_size, dtype="int32")
     return ops.cast(position < block.n_rows, "float32")
 
 
@@ -236,10 +236,13 @@ def as_on_jax(array: Any) -> np.ndarray:
 
 
 def _like(variables: list, values: list) -> list:
-    """Return values in the types of variables. Backends differ in those of integers."""
+    """Return integers in the types of variables, in which backends differ.
+
+    Floats stay in float32, also where Keras is told to compute in other types.
+    """
     return [
         keras.ops.cast(value, variable.dtype) if "int" in variable.dtype else value
-        for value, variable in zip(values, variables, strict=True)
+        for variable, value in zip(variables, values, strict=True)
     ]
 
 
