@@ -24,10 +24,10 @@ from skae import AutoencoderTransformer
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what only concerns JAX, if Keras runs on another backend."""
+    """Skip tests marked with jax, if Keras runs on another backend."""
     name = os.environ["KERAS_BACKEND"]
     if name != "jax":
-        skip = pytest.mark.skip(reason=f"only concerns JAX, Keras runs on {name}")
+        skip = pytest.mark.skip(reason=f"runs on JAX only, and Keras runs on {name}")
         for item in items:
             if "jax" in item.keywords:
                 item.add_marker(skip)
