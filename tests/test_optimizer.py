@@ -16,6 +16,15 @@ def tensors(arrays):
     return [keras.ops.convert_to_tensor(array) for array in arrays]
 
 
+def optimizer_kind():
+    """Return the class that the engine of Keras' backend uses."""
+    if keras.config.backend() == "tensorflow":
+        from skae._engines.tensorflow._optimizer import TensorFlowOptimizer
+
+        return TensorFlowOptimizer
+    return PackedOptimizer
+
+
 @pytest.fixture
 def variables():
     return [keras.Variable(np.zeros(shape)) for shape in [(3, 4), (4,), (4, 2), (2,)]]
@@ -24,7 +33,7 @@ def variables():
 @pytest.mark.parametrize("identifier", ELEMENTWISE + OTHERS)
 def test_unpacking_returns_the_packed_weights(identifier, variables):
     spec, _ = OptimizerSpec.of(identifier)
-    optimizer = PackedOptimizer(
+    optimizer = optimizer_kind()(
         spec, variables, [True, False, True, False], may_pack=True
     )
     rng = np.random.default_rng(0)
@@ -54,7 +63,7 @@ def test_the_penalty_is_half_of_alpha_times_the_squared_weights(variables):
     # A gradient step at rate 1 on alpha / 2 * w^2 gives (1 - alpha) w.
     spec, _ = OptimizerSpec.of("sgd")
     for may_pack in (True, False):
-        optimizer = PackedOptimizer(
+        optimizer = optimizer_kind()(
             spec, variables, [True, False, True, False], may_pack
         )
         weights = [np.full(v.shape, 2.0, np.float32) for v in variables]
@@ -83,7 +92,7 @@ def test_biases_can_be_excluded_from_weight_decay():
     ]
     sgd = excluded(keras.optimizers.SGD(1.0, weight_decay=0.25), var_names=["bias"])
     spec, _ = OptimizerSpec.of(sgd)
-    optimizer = PackedOptimizer(spec, variables, [True, False], may_pack=True)
+    optimizer = optimizer_kind()(spec, variables, [True, False], may_pack=True)
     weights = [np.full(v.shape, 2.0, np.float32) for v in variables]
     stepped, _ = optimizer.step(
         tensors(optimizer.initial_state),
@@ -112,7 +121,7 @@ def test_an_average_replaces_the_weights_after_so_many_steps():
             1.0, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2
         )
     )
-    optimizer = PackedOptimizer(spec, variables, [False], may_pack=True)
+    optimizer = optimizer_kind()(spec, variables, [False], may_pack=True)
     state, weights = (
         tensors(optimizer.initial_state),
         tensors([np.zeros(3, np.float32)]),
