@@ -1,0 +1,309 @@
+"""Detection of outliers: rows that are improbable under an autoencoder."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
+from sklearn.model_selection import KFold
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ._autoencoder import AutoencoderTransformer
+from ._base import BaseAutoencoder
+from ._row_density import RowDensity
+from ._training import is_gain
+from ._validation import validated
+
+__all__ = ["AutoencoderOutlierDetector"]
+
+_N_FOLDS = 3
+_FEWEST_ROWS = 2 * _N_FOLDS
+
+_CANDIDATES = 10, 40
+"""Numbers of clusters to try beside a single one."""
+
+_ROWS_PER_CLUSTER = 5
+
+_FENCE = 1.5
+"""Interquartile ranges below the lower quartile: Tukey's rule for box plots."""
+
+
+class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+    r"""Detect outliers by the likelihood of their codes and of their residuals.
+
+    The score of a row :math:`x` with code :math:`z` and reconstruction :math:`\hat x`
+    is
+
+    .. math::
+        \log p(z) + \log N(x - \hat x; 0, \sigma^2).
+
+    A linear autoencoder and one normal distribution of the codes give the
+    log-likelihood of probabilistic PCA [1]_. This is the start. A network takes the
+    place of the linear autoencoder, and several clusters take the place of the normal
+    distribution [2]_, only if they are significantly better on held-out rows.
+
+    The same object detects outliers among the training rows and among new rows. Scale
+    the features before, for example with
+    :class:`~sklearn.preprocessing.StandardScaler`.
+
+    Read more in ``docs/outliers.md``.
+
+    Parameters
+    ----------
+    estimator : estimator or None, default=None
+        Any of skae's autoencoders. It is cloned. None stands for an
+        :class:`~skae.AutoencoderTransformer` with two small hidden layers and so many
+        components that PCA explains 90 % of the variance.
+
+    contamination : "auto" or float in (0, 0.5], default="auto"
+        Where the threshold lies.
+
+        - "auto": scores of held-out rows give it, by the rule of box plots. It is 1.5
+          interquartile ranges below their lower quartile.
+        - A float is the share of the training rows below the threshold.
+
+    n_clusters : int or "auto", default="auto"
+        Number of normal distributions that describe the codes. "auto" tries 10 and 40,
+        and keeps them only if held-out rows are significantly more probable (Wilcoxon,
+        p < 0.01).
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the folds and the clusters. It also seeds the autoencoder. Pass an
+        int for the same result in every fit.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The autoencoder, fitted to all rows.
+
+    n_clusters_ : int
+        Number of clusters of the codes.
+
+    offset_ : float
+        Threshold of the scores. Rows below it are outliers.
+
+    held_out_scores_ : ndarray of shape (n_samples,)
+        Score of each training row by a model that was fitted without the row.
+
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in ``fit``, if all are strings.
+
+    See Also
+    --------
+    sklearn.ensemble.IsolationForest : Isolates rows by random splits.
+    sklearn.decomposition.PCA : Its ``score_samples`` is the start.
+
+    Notes
+    -----
+    The score of a network leaves out by how much the decoder stretches space. So it is
+    a log-likelihood only for a linear autoencoder. A variational autoencoder has a
+    lower bound of its own, which is used instead.
+
+    References
+    ----------
+    .. [1] Tipping & Bishop (1999), "Probabilistic principal component analysis", JRSS B
+       61(3).
+    .. [2] Tipping & Bishop (1999), "Mixtures of probabilistic principal component
+       analyzers", Neural Computation 11(2).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae.outliers import AutoencoderOutlierDetector
+    >>> X, y = load_digits(return_X_y=True)
+    >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X[y == 0])
+    >>> round((detector.predict(X[y == 1]) == -1).mean(), 1)
+    1.0
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [BaseAutoencoder, None],
+        "contamination": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, 0.5, closed="right"),
+        ],
+        "n_clusters": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        contamination="auto",
+        n_clusters="auto",
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.contamination = contamination
+        self.n_clusters = n_clusters
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit the autoencoder, the clusters and the threshold.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows. Some may be outliers.
+
+        y : None
+            Ignored, here for the conventions of scikit-learn.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+        """
+        data = validated(self, X, reset=True)
+        n_rows = data.shape[0]
+        self._check_enough_rows(n_rows)
+        rng = check_random_state(self.random_state)
+        seed = rng.randint(2**31)
+
+        folds = KFold(_N_FOLDS, shuffle=True, random_state=seed)
+        splits = list(folds.split(np.empty((n_rows, 1))))
+        autoencoders = [
+            self._autoencoder(seed).fit(data[training]) for training, _ in splits
+        ]
+
+        def held_out_scores(n_clusters: int) -> np.ndarray:
+            scores = np.empty(n_rows)
+            for autoencoder, (training, held_out) in zip(
+                autoencoders, splits, strict=True
+            ):
+                density = RowDensity.fit(autoencoder, data[training], n_clusters, seed)
+                scores[held_out] = density.log_density(data[held_out])
+            return scores
+
+        is_auto = self.n_clusters == "auto"
+        self.n_clusters_ = 1 if is_auto else int(self.n_clusters)
+        scores = held_out_scores(self.n_clusters_)
+        if is_auto:
+            most = len(splits[0][0]) // _ROWS_PER_CLUSTER
+            for candidate in _CANDIDATES:
+                if candidate > most:
+                    break
+                found = held_out_scores(candidate)
+                if is_gain(found - scores):
+                    self.n_clusters_, scores = candidate, found
+
+        self.held_out_scores_ = scores
+        self.estimator_ = self._autoencoder(seed).fit(data)
+        self._density = RowDensity.fit(self.estimator_, data, self.n_clusters_, seed)
+        self.offset_ = self._threshold(data)
+        return self
+
+    def score_samples(self, X):
+        """Return the log-likelihood of each row, the higher the more normal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to evaluate.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            In nats.
+        """
+        check_is_fitted(self)
+        return self._density.log_density(validated(self, X))
+
+    def decision_function(self, X):
+        """Return ``score_samples(X) - offset_``, below zero for outliers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to evaluate.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,)
+            In nats.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Return -1 for outliers and 1 for other rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to evaluate.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            1 or -1.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def explain(self, X):
+        """Return each feature's share of what makes a row improbable.
+
+        The deviation of a row from the model has two parts: the code's from the most
+        probable cluster, in its standard deviations, and the residual, in those of the
+        noise. Both are mapped to features and added. The shares are the squares of the
+        sum, divided by their total. For probabilistic PCA they are the squares of the
+        whitened row, whose total is its squared Mahalanobis distance.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to explain.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_samples, n_features)
+            They are not negative, and add up to 1 in each row.
+        """
+        check_is_fitted(self)
+        return self._density.shares(validated(self, X))
+
+    def _autoencoder(self, seed: int) -> BaseAutoencoder:
+        """Return a new autoencoder."""
+        if self.estimator is None:
+            return AutoencoderTransformer(
+                0.9, hidden_layer_sizes=(128, 64), max_iter=30, random_state=seed
+            )
+        return clone(self.estimator).set_params(random_state=seed)
+
+    def _threshold(self, data) -> float:
+        if self.contamination == "auto":
+            low, high = np.percentile(self.held_out_scores_, [25, 75])
+            return float(low - _FENCE * (high - low))
+        # This share is one of the training rows, by the convention of scikit-learn.
+        scores = self._density.log_density(data)
+        return float(np.percentile(scores, 100 * self.contamination))
+
+    def _check_enough_rows(self, n_rows: int) -> None:
+        if n_rows < _FEWEST_ROWS:
+            raise ValueError(
+                f"{type(self).__name__} needs at least {_FEWEST_ROWS} rows, because it "
+                f"holds out a third of them. Got n_samples={n_rows}."
+            )
+        if self.n_clusters != "auto":
+            limit = n_rows - -(-n_rows // _N_FOLDS)
+            if self.n_clusters > limit:
+                raise ValueError(
+                    f"n_clusters={self.n_clusters} must be at most {limit}, the number "
+                    f"of rows that train while others are held out. Got "
+                    f"n_samples={n_rows}."
+                )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
