@@ -6,26 +6,16 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
-from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
-from ._row_density import RowDensity
-from ._training import is_gain
+from ._outliers import CrossFit, RowDensity, check_enough_rows
 from ._validation import validated
 
 __all__ = ["AutoencoderOutlierDetector"]
-
-_N_FOLDS = 3
-_FEWEST_ROWS = 2 * _N_FOLDS
-
-_CANDIDATES = 10, 40
-"""Numbers of clusters to try beside a single one."""
-
-_ROWS_PER_CLUSTER = 5
 
 _FENCE = 1.5
 """Interquartile ranges below the lower quartile: Tukey's rule for box plots."""
@@ -111,6 +101,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
        61(3).
     .. [2] Tipping & Bishop (1999), "Mixtures of probabilistic principal component
        analyzers", Neural Computation 11(2).
+    .. [3] Alcala & Qin (2009), "Reconstruction-based contribution for process
+       monitoring", Automatica 45(7).
 
     Examples
     --------
@@ -166,39 +158,13 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             The fitted detector.
         """
         data = validated(self, X, reset=True)
-        n_rows = data.shape[0]
-        self._check_enough_rows(n_rows)
+        check_enough_rows(type(self).__name__, data.shape[0], self.n_clusters)
         rng = check_random_state(self.random_state)
         seed = rng.randint(2**31)
 
-        folds = KFold(_N_FOLDS, shuffle=True, random_state=seed)
-        splits = list(folds.split(np.empty((n_rows, 1))))
-        autoencoders = [
-            self._autoencoder(seed).fit(data[training]) for training, _ in splits
-        ]
-
-        def held_out_scores(n_clusters: int) -> np.ndarray:
-            scores = np.empty(n_rows)
-            for autoencoder, (training, held_out) in zip(
-                autoencoders, splits, strict=True
-            ):
-                density = RowDensity.fit(autoencoder, data[training], n_clusters, seed)
-                scores[held_out] = density.log_density(data[held_out])
-            return scores
-
-        is_auto = self.n_clusters == "auto"
-        self.n_clusters_ = 1 if is_auto else int(self.n_clusters)
-        scores = held_out_scores(self.n_clusters_)
-        if is_auto:
-            most = len(splits[0][0]) // _ROWS_PER_CLUSTER
-            for candidate in _CANDIDATES:
-                if candidate > most:
-                    break
-                found = held_out_scores(candidate)
-                if is_gain(found - scores):
-                    self.n_clusters_, scores = candidate, found
-
-        self.held_out_scores_ = scores
+        cross_fit = CrossFit.fit(data, lambda: self._autoencoder(seed), seed)
+        found = cross_fit.chosen(self.n_clusters)
+        self.n_clusters_, self.held_out_scores_ = found
         self.estimator_ = self._autoencoder(seed).fit(data)
         self._density = RowDensity.fit(self.estimator_, data, self.n_clusters_, seed)
         self.offset_ = self._threshold(data)
@@ -253,11 +219,11 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     def explain(self, X):
         """Return each feature's share of what makes a row improbable.
 
-        The deviation of a row from the model has two parts: the code's from the most
-        probable cluster, in its standard deviations, and the residual, in those of the
-        noise. Both are mapped to features and added. The shares are the squares of the
-        sum, divided by their total. For probabilistic PCA they are the squares of the
-        whitened row, whose total is its squared Mahalanobis distance.
+        A feature counts by how much the row's squared distance from its most probable
+        cluster falls if the feature takes its most probable value, and the others keep
+        theirs: the reconstruction-based contribution [3]_. A linear model finds a
+        single faulty feature with certainty if the fault is large. A network is treated
+        as linear around the row.
 
         Parameters
         ----------
@@ -287,21 +253,6 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         # This share is one of the training rows, by the convention of scikit-learn.
         scores = self._density.log_density(data)
         return float(np.percentile(scores, 100 * self.contamination))
-
-    def _check_enough_rows(self, n_rows: int) -> None:
-        if n_rows < _FEWEST_ROWS:
-            raise ValueError(
-                f"{type(self).__name__} needs at least {_FEWEST_ROWS} rows, because it "
-                f"holds out a third of them. Got n_samples={n_rows}."
-            )
-        if self.n_clusters != "auto":
-            limit = n_rows - -(-n_rows // _N_FOLDS)
-            if self.n_clusters > limit:
-                raise ValueError(
-                    f"n_clusters={self.n_clusters} must be at most {limit}, the number "
-                    f"of rows that train while others are held out. Got "
-                    f"n_samples={n_rows}."
-                )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,0 +1,263 @@
+"""The detector of outliers, against PCA, SciPy and loops written by hand."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from scipy.stats import multivariate_normal
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold
+
+from skae import (
+    AutoencoderTransformer,
+    ConvolutionalAutoencoderTransformer,
+    VariationalAutoencoderTransformer,
+)
+from skae.outliers import AutoencoderOutlierDetector
+
+LINEAR = AutoencoderTransformer(3, hidden_layer_sizes=())
+SMALL = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=5)
+
+
+def normal_rows(n_rows, n_features=6, seed=0):
+    rng = np.random.default_rng(seed)
+    mixing = rng.standard_normal((n_features, n_features)) * np.arange(
+        1, n_features + 1
+    )
+    return rng.standard_normal((n_rows, n_features)) @ mixing + 5
+
+
+def two_groups(n_rows=300):
+    rng = np.random.default_rng(0)
+    centres = np.repeat([-5.0, 5.0], n_rows // 2)[:, None]
+    return centres + rng.standard_normal((n_rows, 4)) * 0.5
+
+
+@pytest.mark.parametrize("n_clusters", [1, "auto"])
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("n_components", [1, 3, 0.9, 6])
+def test_scores_of_a_linear_autoencoder_are_those_of_pca(
+    n_components, whiten, n_clusters
+):
+    X, new = normal_rows(120), 3 * normal_rows(50, seed=1)
+    linear = AutoencoderTransformer(n_components, whiten=whiten, hidden_layer_sizes=())
+    detector = AutoencoderOutlierDetector(
+        linear, n_clusters=n_clusters, random_state=0
+    ).fit(X)
+    assert detector.n_clusters_ == 1
+    expected = PCA(n_components, svd_solver="full").fit(X)
+    for rows in (X, new):
+        found = detector.score_samples(rows)
+        if whiten:
+            # Codes in other units have another density. The difference is one number.
+            found = found - found[0] + expected.score_samples(rows)[0]
+        np.testing.assert_allclose(found, expected.score_samples(rows), rtol=1e-6)
+
+
+def test_scores_of_a_linear_autoencoder_are_those_of_pca_on_few_rows():
+    X, new = normal_rows(20, n_features=30), normal_rows(5, n_features=30, seed=1)
+    detector = AutoencoderOutlierDetector(LINEAR, n_clusters=1).fit(X)
+    expected = PCA(3).fit(X).score_samples(new)
+    np.testing.assert_allclose(detector.score_samples(new), expected, rtol=1e-6)
+
+
+def test_scores_of_a_linear_variational_autoencoder_are_those_of_pca():
+    X = normal_rows(120)
+    linear = VariationalAutoencoderTransformer(3, hidden_layer_sizes=())
+    detector = AutoencoderOutlierDetector(linear, n_clusters=1).fit(X)
+    # This bound is computed in float32.
+    expected = PCA(3).fit(X).score_samples(X)
+    np.testing.assert_allclose(detector.score_samples(X), expected, rtol=1e-4)
+
+
+def test_several_clusters_are_kept_where_rows_form_groups():
+    X = two_groups()
+    linear = AutoencoderTransformer(2, hidden_layer_sizes=())
+    single = AutoencoderOutlierDetector(linear, n_clusters=1, random_state=0).fit(X)
+    several = AutoencoderOutlierDetector(linear, random_state=0).fit(X)
+    assert several.n_clusters_ > 1
+    assert several.held_out_scores_.mean() > single.held_out_scores_.mean()
+    between = np.zeros((1, 4))
+    # One normal distribution is most probable between the groups.
+    assert single.score_samples(between) > single.score_samples(X).max()
+    assert several.score_samples(between) < several.score_samples(X).min()
+
+
+def test_scores_with_clusters_are_log_densities_of_the_mixture():
+    X = two_groups()
+    detector = AutoencoderOutlierDetector(
+        AutoencoderTransformer(2, hidden_layer_sizes=()), n_clusters=2, random_state=0
+    ).fit(X)
+    pca = PCA(2).fit(X)
+    codes = pca.transform(X)
+    group = codes[:, 0] > 0
+    feature_variance = X.var(axis=0, ddof=1).mean()
+    expected = np.zeros(len(X))
+    for side in (False, True):
+        own = codes[group == side]
+        covariance = np.cov(own.T, ddof=0) + 0.1 * feature_variance * np.eye(2)
+        expected += 0.5 * multivariate_normal(own.mean(axis=0), covariance).pdf(codes)
+    noise = max(pca.noise_variance_, 0.01 * feature_variance)
+    residuals = X - pca.inverse_transform(codes)
+    distance = np.square(residuals).sum(axis=1)
+    expected = np.log(expected) - distance / (2 * noise) - np.log(2 * np.pi * noise)
+    np.testing.assert_allclose(detector.score_samples(X), expected, rtol=1e-6)
+
+
+def test_the_automatic_threshold_is_tukeys_fence_of_held_out_scores():
+    X = normal_rows(100)
+    detector = AutoencoderOutlierDetector(LINEAR, n_clusters=1, random_state=3).fit(X)
+    seed = np.random.RandomState(3).randint(2**31)
+    scores = np.empty(len(X))
+    for train, test in KFold(3, shuffle=True, random_state=seed).split(X):
+        scores[test] = PCA(3).fit(X[train]).score_samples(X[test])
+    np.testing.assert_allclose(detector.held_out_scores_, scores, rtol=1e-6)
+    low, high = np.quantile(scores, [0.25, 0.75])
+    assert detector.offset_ == pytest.approx(low - 1.5 * (high - low), rel=1e-6)
+
+
+def test_contamination_is_the_share_of_the_training_rows_that_are_outliers():
+    X = normal_rows(200)
+    detector = AutoencoderOutlierDetector(SMALL, contamination=0.05, random_state=0)
+    assert (detector.fit_predict(X) == -1).sum() == 10
+    decision = detector.decision_function(X)
+    np.testing.assert_array_equal(detector.predict(X) == -1, decision < 0)
+    np.testing.assert_array_equal(
+        decision, detector.score_samples(X) - detector.offset_
+    )
+
+
+def test_outliers_among_the_training_rows_are_not_learnt():
+    X, y = load_digits(return_X_y=True)
+    foreign = X[y == 1][:20]
+    rows = np.vstack([X[y == 0], foreign])
+    truth = np.repeat([0, 1], [len(rows) - 20, 20])
+    detector = AutoencoderOutlierDetector(random_state=0).fit(rows)
+    assert roc_auc_score(truth, -detector.score_samples(rows)) > 0.99
+    assert (detector.predict(rows[truth == 1]) == -1).mean() > 0.8
+    assert (detector.predict(rows[truth == 0]) == -1).mean() < 0.1
+
+
+def test_new_rows_are_flagged_about_as_often_as_the_held_out_rows():
+    detector = AutoencoderOutlierDetector(SMALL, random_state=0).fit(normal_rows(300))
+    held_out = (detector.held_out_scores_ < detector.offset_).mean()
+    new = np.random.default_rng(0).permutation(normal_rows(3300))[:3000]
+    assert abs((detector.predict(new) == -1).mean() - held_out) < 0.04
+
+
+def test_explanations_are_falls_of_the_distance_when_a_feature_is_replaced():
+    X, new = normal_rows(200), normal_rows(20, seed=1)
+    detector = AutoencoderOutlierDetector(LINEAR, n_clusters=1).fit(X)
+    precision = PCA(3).fit(X).get_precision()
+    deviations = new - X.mean(axis=0)
+
+    def distances(rows):
+        return np.einsum("ni,ij,nj->n", rows, precision, rows)
+
+    falls = np.empty_like(new)
+    for feature in range(6):
+        others = np.delete(np.arange(6), feature)
+        replaced = deviations.copy()
+        # The conditional mean of a feature, given the others.
+        coefficients = precision[feature, others] / precision[feature, feature]
+        replaced[:, feature] = -deviations[:, others] @ coefficients
+        falls[:, feature] = distances(deviations) - distances(replaced)
+    expected = falls / falls.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(detector.explain(new), expected, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_clusters", [1, 4])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        None,
+        SMALL,
+        VariationalAutoencoderTransformer(2, hidden_layer_sizes=(8,), max_iter=3),
+        ConvolutionalAutoencoderTransformer(
+            2, image_shape=(2, 3), filters=2, hidden_layer_sizes=(8,), max_iter=3
+        ),
+    ],
+    ids=["default", "dense", "variational", "convolutional"],
+)
+def test_a_faulty_feature_has_the_largest_share(estimator, n_clusters):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 2)) @ rng.standard_normal((2, 6))
+    X += 0.1 * rng.standard_normal(X.shape)
+    faulty = X[:30].copy()
+    features = np.arange(30) % 6
+    faulty[np.arange(30), features] += 8
+    detector = AutoencoderOutlierDetector(
+        estimator, n_clusters=n_clusters, random_state=0
+    ).fit(X)
+    shares = detector.explain(faulty)
+    assert (shares >= 0).all()
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert (shares.argmax(axis=1) == features).mean() > 0.9
+    assert (detector.predict(faulty) == -1).all()
+
+
+def test_rows_of_one_value_have_even_shares():
+    X = np.ones((10, 3))
+    detector = AutoencoderOutlierDetector(
+        AutoencoderTransformer(1, hidden_layer_sizes=())
+    ).fit(X)
+    assert (detector.predict(X) == 1).all()
+    np.testing.assert_allclose(detector.explain(X), 1 / 3)
+    assert detector.predict(X + 1).tolist() == [-1] * 10
+
+
+def test_sparse_rows_and_frames_give_what_arrays_give():
+    X = np.where(normal_rows(90) > 5, normal_rows(90), 0)
+    detector = AutoencoderOutlierDetector(LINEAR, random_state=0)
+    expected = detector.fit(X).score_samples(X)
+    found = detector.fit(sparse.csr_matrix(X)).score_samples(sparse.csr_matrix(X))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    found = detector.fit(frame).score_samples(frame)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert detector.feature_names_in_.tolist() == list("abcdef")
+
+
+def test_the_given_autoencoder_is_cloned_and_seeded():
+    X = normal_rows(60)
+    given = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=5)
+    scores = [
+        AutoencoderOutlierDetector(given, random_state=seed).fit(X).held_out_scores_
+        for seed in (0, 0, 1)
+    ]
+    assert given.random_state is None
+    assert not hasattr(given, "n_components_")
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert not np.array_equal(scores[0], scores[2])
+
+
+def test_a_detector_survives_pickling():
+    X = normal_rows(60)
+    detector = AutoencoderOutlierDetector(SMALL, random_state=0).fit(X)
+    again = pickle.loads(pickle.dumps(detector))
+    np.testing.assert_array_equal(again.predict(X), detector.predict(X))
+    np.testing.assert_array_equal(again.score_samples(X), detector.score_samples(X))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"contamination": 0.6}, "'contamination' parameter"),
+        ({"contamination": 0.0}, "'contamination' parameter"),
+        ({"n_clusters": 0}, "'n_clusters' parameter"),
+        ({"n_clusters": 41}, "n_clusters=41 must be at most 40"),
+        ({"estimator": PCA()}, "'estimator' parameter"),
+    ],
+)
+def test_bad_parameters_are_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        AutoencoderOutlierDetector(**parameters).fit(normal_rows(60))
+
+
+def test_too_few_rows_are_refused():
+    with pytest.raises(ValueError, match=r"at least 6 rows.*n_samples=5"):
+        AutoencoderOutlierDetector().fit(normal_rows(5))
