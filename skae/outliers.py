@@ -32,8 +32,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
 
     A linear autoencoder and one normal distribution of the codes give the
     log-likelihood of probabilistic PCA [1]_. This is the start. A network takes the
-    place of the linear autoencoder, and several clusters take the place of the normal
-    distribution [2]_, only if they are significantly better on held-out rows.
+    place of the linear autoencoder, and clusters [2]_ are added to the normal
+    distribution, only if they are significantly better on held-out rows. With
+    clusters, :math:`\log p(z)` is the mean of what both give. So outliers that form a
+    cluster stay improbable.
 
     The same object detects outliers among the training rows and among new rows. Scale
     the features before, for example with

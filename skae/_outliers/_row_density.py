@@ -22,6 +22,9 @@ It is a share of the mean variance of a feature.
 class RowDensity:
     """The density of a row's code times that of its residual.
 
+    The density of the code is the geometric mean of what clusters and one normal
+    distribution give. Outliers that form a cluster stay improbable under the latter.
+
     Parameters
     ----------
     autoencoder : estimator
@@ -72,9 +75,10 @@ class RowDensity:
         found = []
         n_free = X.shape[1] - self.clusters.means.shape[1]
         for code, _, residual in _parts(self.autoencoder, X):
-            density = self.clusters.log_density(code)
+            normal = self.normal.log_density(code)
+            density = 0.5 * (normal + self.clusters.log_density(code))
             if _is_variational(self.autoencoder):
-                found.append(density - self.normal.log_density(code))
+                found.append(density - normal)
                 continue
             if n_free > 0:
                 distance = np.square(residual).sum(axis=1) / self.noise
@@ -83,7 +87,7 @@ class RowDensity:
             found.append(density)
         total = np.concatenate(found)
         if _is_variational(self.autoencoder):
-            # The bound has a normal prior. Several clusters take its place.
+            # The bound has a normal prior. The density of the codes takes its place.
             total = total + self.autoencoder.score_samples(X)
         return total
 
@@ -100,7 +104,9 @@ class RowDensity:
         left_out = np.maximum(1 - np.square(directions).sum(axis=0), 0)
         is_complete = directions.shape[0] == directions.shape[1]
         weight = 0.0 if is_complete else 1 / self.noise
-        precisions = np.linalg.inv(self.clusters.covariances)
+        single = np.linalg.inv(self.normal.covariances[0])
+        inverses = np.linalg.inv(self.clusters.covariances)
+        precisions = 0.5 * (single + inverses)
         diagonals = weight * left_out + np.einsum(
             "cij,if,jf->cf", precisions, directions, directions
         )
@@ -108,7 +114,8 @@ class RowDensity:
         for code, _, residual in _parts(self.autoencoder, X):
             nearest = self.clusters.nearest(code)
             deviations = code - self.clusters.means[nearest]
-            pulls = np.einsum("nij,nj->ni", precisions[nearest], deviations)
+            pulls = np.einsum("nij,nj->ni", inverses[nearest], deviations)
+            pulls = 0.5 * (pulls + (code - self.normal.means[0]) @ single)
             gradients = pulls @ directions + weight * residual
             falls = np.square(gradients) / diagonals[nearest]
             total = falls.sum(axis=1, keepdims=True)
