@@ -2,6 +2,7 @@
 
 from ._autoencoder import AutoencoderTransformer
 from ._convolutional import ConvolutionalAutoencoderTransformer
+from ._keras import keras_backend
 from ._variational import VariationalAutoencoderTransformer
 from ._version import __version__ as __version__
 
@@ -9,4 +10,5 @@ __all__ = [
     "AutoencoderTransformer",
     "ConvolutionalAutoencoderTransformer",
     "VariationalAutoencoderTransformer",
+    "keras_backend",
 ]

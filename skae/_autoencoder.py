@@ -63,12 +63,14 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         maps ``(n_features,)`` to ``(n_components,)``, the decoder the other way. Its
         input is centred and divided by one global scale, unless ``output_activation``
         is set. With ``skip_connections="linear"`` the linear path is added around it.
-        With None there is only the model.
+        With None there is only the model. A model that exists already is where training
+        starts, and stays as it is. Read more in ``docs/training.md``.
 
     output_activation : str, callable or None, default=None
         Keras activation of the reconstruction, for example "sigmoid" for pixels in 0-1.
         The network then sees the data neither centred nor scaled. Training cannot start
-        at PCA, so ``skip_connections`` has to be None.
+        at PCA, so ``skip_connections`` has to be None. Losses of probabilities or
+        counts, such as "binary_crossentropy", need it.
 
     whiten : bool, default=False
         Whether to give every code variance one on the training data.
@@ -76,16 +78,19 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     loss : str, callable or keras.losses.Loss, default="mean_squared_error"
         Keras loss between rows and reconstructions, both centred and divided by the
         global scale. With another loss than the squared error, the network has to beat
-        PCA by that loss.
+        PCA by that loss. A function of your own returns a value for each row, or for
+        each element.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Keras optimizer. An instance is not changed.
+        Keras optimizer. An instance is not changed. Settings that training cannot
+        honour raise a ``ValueError``, see ``docs/training.md``.
 
     learning_rate : float or None, default=None
         Rate of the first step. It falls along half a cosine to zero at ``max_iter``.
         None stands for 0.004 if the optimizer is given by name and weights are rescaled
         (see Notes), for 0.002 if they are not, and for an instance's own rate or
-        schedule.
+        schedule. For "sgd", "adagrad", "adadelta" and "adafactor" it stands for 1, 0.3,
+        10 and 0.1.
 
     batch_size : int or "auto", default="auto"
         Number of rows in a batch. "auto" is the power of two nearest to

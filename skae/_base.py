@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context, clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt
 
-from ._callbacks import CallbackSupportMixin, EpochListener, with_callbacks
+from ._callbacks import CallbackMixin, EpochListener, with_callbacks
+from ._course import course_attributes, warn_of_divergence
 from ._data import HeldOut, Scaling, Split
 from ._engines import OptimizerChoice
 from ._labels import Labels
 from ._linear import LinearPath, PrincipalAxes
-from ._model import Box, FittedModel, NetworkCodec
+from ._model import Box, FittedModel, NetworkCodec, TrainingModel
 from ._networks import NetworkSpec
 from ._objective import Term
 from ._objective.weight_penalty import WeightPenalty
-from ._parameters import check_together, merged_constraints
+from ._parameters import check_rows, check_together, merged_constraints
 from ._training import (
     Schedule,
     TrainingConfig,
@@ -39,7 +38,7 @@ _SOMETIMES = "n_samples_", "n_samples_seen_", "coef_", "intercept_", "classes_"
 """Attributes that some fits have and others do not."""
 
 
-class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
+class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
     """An autoencoder without its network and without its parameters."""
 
     _terms: ClassVar[tuple[type[Term], ...]]
@@ -84,7 +83,7 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
     ) -> FittedModel:
         """Return the linear model. A network of it is the ``baseline``, if given."""
         if predictor is not None:
-            return predictor.model(data, own, self.whiten)
+            return predictor.model(data.shape[0], data.dtype, own, self.whiten)
         return FittedModel.pca(axes, own, self.whiten, data.dtype)
 
     def _network_model(
@@ -156,7 +155,9 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
         check_together(type(self).__name__, parameters, self._terms)
         rows, X_val, groups = validated_for_fit(self, X, X_clean, X_val, groups)
         data = rows.wanted
-        self._check_domain(data, "X" if X_clean is None else "X_clean")
+        check_rows(parameters, self._terms, data, "X" if X_clean is None else "X_clean")
+        if X_val is not None:
+            check_rows(parameters, self._terms, X_val, "X_val")
         # An impossible network is refused before any long work.
         self._network_spec(data.shape[1], 1)
         rng = check_random_state(self.random_state)
@@ -199,12 +200,17 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             weights = run.in_features(weights)
             return self._network_model(codec(weights), data, within)
 
-        def attributes(weights):
-            n_samples = data.shape[0]
-            return self._attributes(network(weights), data, own.mean, n_samples, labels)
-
-        with EpochListener(self, X, y, attributes, run.n_epochs) as listener:
-            result = run.train(self._weights_to_continue(spec), listener, rng)
+        self._forget_earlier_fits()
+        earlier = self._weights_to_continue(spec)
+        with EpochListener(
+            *(self, X, y, run.n_epochs),
+            lambda report: self._fitted_attributes(
+                network(report.weights()), data, own.mean, report, labels
+            ),
+            lambda: TrainingModel(spec, scaling, earlier or run.start),
+            lambda report: run.in_features(report.weights()),
+        ) as listener:
+            result = run.train(earlier, listener, rng)
         comparison = run.compared(result)
         if comparison.is_better:
             model = network(result.weights)
@@ -216,10 +222,6 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             kept = "network" if model.kind == "network" else "linear model"
             print(f"Kept the {kept}: {comparison}")
         return self._store(model, data, own.mean, result, labels)
-
-    def _check_domain(self, rows, name: str) -> None:
-        """Raise ``ValueError`` where rows cannot be those of the model."""
-        return
 
     def _principal_axes(self, data, scaling, rng) -> PrincipalAxes | None:
         is_share = isinstance(self.n_components, Real) and self.n_components < 1
@@ -265,35 +267,30 @@ class BaseAutoencoder(CallbackSupportMixin, CodecTransformer, ABC):
             return model.codes
         return clone(self.density).fit(model.codec.encode(data))
 
-    def _store(
-        self,
-        model: FittedModel,
-        data,
-        mean: np.ndarray,
-        result: TrainingResult,
-        labels: Labels | None = None,
-        n_samples_seen: int | None = None,
-    ):
-        """Store a model and how it was found. Earlier fits leave nothing behind."""
+    def _fitted_attributes(
+        self, model: FittedModel, data, mean, course, labels, n_samples_seen=None
+    ) -> dict[str, Any]:
+        """Return all fitted attributes, with those of the course of the training."""
+        n_samples = n_samples_seen or data.shape[0]
+        return {
+            **self._attributes(model, data, mean, n_samples, labels),
+            "n_samples_seen_" if n_samples_seen else "n_samples_": n_samples,
+            **course_attributes(course),
+        }
+
+    def _forget_earlier_fits(self) -> None:
+        """Remove what the next fit may not replace."""
         self._forget_keras_models()
         for name in (*_SOMETIMES, "_incremental"):
             self.__dict__.pop(name, None)
-        n_samples = n_samples_seen or data.shape[0]
-        setattr(self, "n_samples_seen_" if n_samples_seen else "n_samples_", n_samples)
-        self.__dict__.update(self._attributes(model, data, mean, n_samples, labels))
-        self.n_iter_ = len(result.loss_curve)
-        self.loss_curve_ = result.loss_curve
-        self.validation_loss_curve_ = result.validation_loss_curve
-        self.best_loss_ = result.best_loss
-        if result.stopped_by == "divergence":
-            self._warn_of_divergence()
-        return self
 
-    def _warn_of_divergence(self) -> None:
-        warnings.warn(
-            f"The loss of {type(self).__name__} stopped being finite in iteration "
-            f"{self.n_iter_}; the best weights before that are kept. Try a smaller "
-            "learning_rate.",
-            ConvergenceWarning,
-            stacklevel=6,
+    def _store(
+        self, model: FittedModel, data, mean, result, labels=None, n_samples_seen=None
+    ):
+        """Store a model and how it was found. Earlier fits leave nothing behind."""
+        self._forget_earlier_fits()
+        self.__dict__.update(
+            self._fitted_attributes(model, data, mean, result, labels, n_samples_seen)
         )
+        warn_of_divergence(type(self).__name__, result)
+        return self

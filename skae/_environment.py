@@ -65,6 +65,11 @@ def variable(name: str) -> str | None:
     return os.environ.get(name)
 
 
+def can_write(path: os.PathLike) -> bool:
+    """Say whether this process may write to a folder."""
+    return os.access(path, os.W_OK)
+
+
 def process() -> int:
     """Return the number of this process."""
     return os.getpid()

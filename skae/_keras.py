@@ -11,6 +11,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from ._backend import BackendChoice, chosen_backend
 from ._environment import (
     environment,
     generators_kept,
@@ -24,12 +25,17 @@ def __getattr__(name: str) -> Any:
     # Tools that inspect modules ask for such names. They must not import Keras.
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    keras, owner = _imported()
+    keras, owner, _ = _imported()
     if process() != owner:
         raise RuntimeError(
             "Keras was started before this process was forked, and its compiled code "
             "would hang here. Start worker processes by spawn, or use joblib's loky "
             "backend."
+        )
+    if sys.modules.get("keras", keras) is not keras:
+        raise RuntimeError(
+            "Keras was imported anew after skae had started it, by "
+            "keras.config.set_backend perhaps. Change the backend before the first fit."
         )
     return getattr(keras, name)
 
@@ -39,20 +45,68 @@ def ensure_own_process() -> None:
     __getattr__("backend")
 
 
+def keras_backend() -> BackendChoice:
+    """Return the Keras backend that skae trains on, and why it is this one.
+
+    Returns
+    -------
+    choice : BackendChoice
+        A named tuple: the ``name`` of the backend and the ``reason``. Before the first
+        fit of a network it says which backend Keras would start on.
+
+    Raises
+    ------
+    ImportError
+        If no backend is installed.
+
+    Notes
+    -----
+    The first of these that applies counts:
+
+    1. the backend of Keras, if Keras is imported already;
+    2. the environment variable ``KERAS_BACKEND``;
+    3. the backend in Keras' configuration file, if it is installed. A file that is as
+       Keras writes it by itself does not count;
+    4. JAX, TensorFlow or PyTorch: the first that is installed.
+
+    Examples
+    --------
+    >>> from skae import keras_backend
+    >>> keras_backend().name in ("jax", "tensorflow", "torch")
+    True
+    """
+    if _imported.cache_info().currsize:
+        return _imported()[2]
+    return chosen_backend()
+
+
 @functools.cache
-def _imported() -> tuple[ModuleType, int]:
-    # Keras reads the variable while it is imported. Its own default is TensorFlow.
-    backend = None if "keras" in sys.modules else "jax"
+def _imported() -> tuple[ModuleType, int, BackendChoice]:
+    choice = chosen_backend()
     # joblib and Dask tell their worker processes in OpenMP's variable how many threads
-    # they may use. XLA reads a variable of its own, when it makes its first tensor.
+    # they may use. XLA and TensorFlow read variables of their own, when they make their
+    # first tensor.
     n_threads = variable("OMP_NUM_THREADS")
     with (
-        environment(KERAS_BACKEND=backend, NPROC=n_threads),
+        # Keras reads it while it is imported.
+        environment(
+            KERAS_BACKEND=choice.name,
+            NPROC=n_threads,
+            TF_NUM_INTRAOP_THREADS=n_threads,
+            TF_NUM_INTEROP_THREADS=n_threads,
+        ),
         generators_kept(),
         # JAX cannot be imported again after half of an import.
         interrupts_deferred(),
     ):
-        import keras
+        try:
+            import keras
+        except ImportError as error:
+            raise ImportError(
+                f"Keras cannot start on {choice.name!r}: {error}. This backend was "
+                f"chosen because {choice.reason}. Install it, or choose another by "
+                "KERAS_BACKEND."
+            ) from error
 
         keras.ops.convert_to_tensor(0.0)
-    return keras, process()
+    return keras, process(), choice

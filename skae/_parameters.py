@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from . import _keras as keras
+from ._engines import OptimizerChoice
 from ._networks import check_identifiers, checked_sizes
 from ._objective import Term
 
@@ -36,8 +38,18 @@ def check_together(
     """
     given = {one: parameters[one] for one in _IDENTIFIERS if one in parameters}
     check_identifiers(name, given)
+    if parameters["optimizer"] != "adam":
+        OptimizerChoice.of(parameters).warn_if_slow()
     checked_sizes("hidden_layer_sizes", parameters["hidden_layer_sizes"])
     custom = [one for one in ("encoder", "decoder") if parameters.get(one) is not None]
+    for one in custom:
+        if isinstance(parameters[one], keras.layers.Layer):
+            raise TypeError(
+                f"{one} must be a callable that returns a keras.Model, but got the "
+                f"model {parameters[one].name!r} itself. Give a function with the "
+                "arguments n_features and n_components that returns it. Training "
+                "starts at its weights and leaves the model as it is."
+            )
     if custom and parameters["skip_connections"] == "dense":
         raise ValueError(
             "skip_connections='dense' connects to every layer, which is not possible "
@@ -51,3 +63,26 @@ def check_together(
         )
     for term in terms:
         term.check(parameters)
+
+
+def check_rows(
+    parameters: dict[str, Any], terms: tuple[type[Term], ...], X: Any, name: str
+) -> None:
+    """Raise ``ValueError`` where an objective is not defined for rows.
+
+    Parameters
+    ----------
+    parameters : dict
+        The estimator's parameters.
+
+    terms : tuple of type
+        The terms that its objective may have.
+
+    X : {array, CSR matrix} of shape (n_samples, n_features)
+        Rows that the network should return.
+
+    name : str
+        What the user calls them.
+    """
+    for term in terms:
+        term.check_rows(parameters, X, name)

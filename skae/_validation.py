@@ -11,6 +11,9 @@ from sklearn.utils.validation import validate_data
 
 from ._data import Batch, Scaling
 
+_CHANNELS = 1, 3, 4
+"""Numbers of channels of usual images."""
+
 _FLOATS = [np.float64, np.float32]
 
 
@@ -31,6 +34,7 @@ def validated(estimator: Any, X: Any, reset: bool = False, finite: bool = True) 
     finite : bool
         Whether to raise where a value is not finite.
     """
+    _check_flat(estimator, X, "X")
     data = validate_data(
         estimator,
         X,
@@ -152,6 +156,7 @@ def check_scale(estimator: Any, scaling: Scaling, dtype: Any, is_network: bool) 
 
 def _validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any:
     """Return rows that ``fit`` gets beside ``X``."""
+    _check_flat(estimator, rows, name)
     rows = check_array(
         rows,
         accept_sparse="csr",
@@ -170,6 +175,25 @@ def _validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any
     rows = _canonical(rows)
     check_finite(estimator, rows, name)
     return rows
+
+
+def _check_flat(estimator: Any, X: Any, name: str) -> None:
+    """Raise ``ValueError`` for images that are not flattened, and say how to."""
+    if getattr(X, "ndim", 2) <= 2:
+        return
+    flat, shape = f"{name}.reshape(len({name}), -1)", tuple(X.shape[1:])
+    if len(shape) == 3 and shape[0] in _CHANNELS and shape[2] not in _CHANNELS:
+        shape = (*shape[1:], shape[0])
+        flat = f"numpy.moveaxis({name}, 1, -1).reshape(len({name}), -1)"
+    owner = type(estimator).__name__
+    if not hasattr(estimator, "image_shape"):
+        owner = "ConvolutionalAutoencoderTransformer"
+    raise ValueError(
+        f"Found array with dim {X.ndim}. {type(estimator).__name__} expected <= 2: "
+        f"{name} has shape {tuple(X.shape)}, and every row is to be one sample. "
+        f"Flatten images by {flat}. To use their neighbourhoods, give "
+        f"image_shape={shape} to {owner}."
+    )
 
 
 def _canonical(data: Any) -> Any:

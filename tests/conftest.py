@@ -23,6 +23,16 @@ from sklearn.datasets import load_digits, load_wine
 from skae import AutoencoderTransformer
 
 
+def pytest_collection_modifyitems(items):
+    """Skip what only concerns JAX, if Keras runs on another backend."""
+    name = os.environ["KERAS_BACKEND"]
+    if name != "jax":
+        skip = pytest.mark.skip(reason=f"only concerns JAX, Keras runs on {name}")
+        for item in items:
+            if "jax" in item.keywords:
+                item.add_marker(skip)
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print how many of scikit-learn's estimator checks ran."""
     ran = {
@@ -72,8 +82,8 @@ def small_network(**parameters):
     )
 
 
-def run(code, **environment):
-    """Run code in a fresh process. One that hangs for two minutes fails the test."""
+def run(code, timeout=120, **environment):
+    """Run code in a fresh process. One that takes too long fails the test."""
     variables = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
     return subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", code],
@@ -81,7 +91,7 @@ def run(code, **environment):
         text=True,
         env={**variables, **environment},
         check=False,
-        timeout=120,
+        timeout=timeout,
     )
 
 
@@ -106,3 +116,11 @@ def curve():
     t = rng.uniform(-1, 1, size=(400, 1))
     X = np.hstack([t, t**2, np.sin(4 * t), np.cos(4 * t)])
     return X + 0.01 * rng.normal(size=X.shape)
+
+
+def in_numpy(function, *arrays):
+    """Return, as an array of NumPy, what a function of tensors makes of arrays."""
+    from skae import _keras as keras
+
+    tensors = [keras.ops.convert_to_tensor(array) for array in arrays]
+    return keras.ops.convert_to_numpy(function(*tensors))

@@ -60,7 +60,83 @@ print(np.isfinite(fitted.transform(X)).all(), np.isfinite(fitted.loss_curve_).al
     assert result.stdout.split() == ["True", "True"], result.stderr
 
 
-def test_jax_is_the_default_backend_and_no_environment_variable_is_set(tmp_path):
+CHOICE = FIT + "import skae; print(skae.keras_backend().reason, end='')"
+DEFAULT_FILE = (
+    '{"floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow", '
+    '"image_data_format": "channels_last"}'
+)
+# What runs before skae, KERAS_BACKEND, keras.json, the backend and the reason.
+CASES = {
+    "nothing": ("", None, None, "jax", "it is the default"),
+    "variable": ("", "torch", None, "torch", "KERAS_BACKEND names it"),
+    "variable and file": ("", "jax", '{"backend": "torch"}', "jax", "KERAS_BACKEND"),
+    "Keras first": ("import keras", None, None, "tensorflow", "Keras was imported"),
+    "Keras first, with a variable": (
+        "import keras",
+        "torch",
+        None,
+        "torch",
+        "Keras was imported before",
+    ),
+    "set_backend": (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "import keras; keras.config.set_backend('jax')",
+        "torch",
+        None,
+        "jax",
+        "Keras was imported before",
+    ),
+    "TensorFlow first": (
+        # Importing TensorFlow imports Keras, which then runs on it.
+        "import tensorflow",
+        None,
+        None,
+        "tensorflow",
+        "Keras was imported before",
+    ),
+    "PyTorch first": ("import torch", None, None, "jax", "it is the default"),
+    "file": ("", None, '{"backend": "torch"}', "torch", "keras.json names it"),
+    "file that Keras wrote": ("", None, DEFAULT_FILE, "jax", "it is the default"),
+    "file that is damaged": ("", None, '{"backend": ', "jax", "it is the default"),
+    "file with a missing backend": (
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name: None if name == 'torch' else find(name)",
+        None,
+        '{"backend": "torch"}',
+        "jax",
+        "it is the default",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_backend_and_why(case, tmp_path):
+    before, named, file, expected, reason = CASES[case]
+    for name in ("torch", "tensorflow"):
+        if name in (expected, named) or f"import {name}" in before:
+            pytest.importorskip(name)
+    if file is not None:
+        (tmp_path / "keras.json").write_text(file)
+    variables = {"KERAS_HOME": str(tmp_path)}
+    if named is not None:
+        variables["KERAS_BACKEND"] = named
+    result = run(before + "\n" + CHOICE, **variables)
+    name, _, said = result.stdout.partition("\n")
+    assert name == expected, result.stderr
+    assert reason in said
+
+
+def test_before_the_first_fit_the_choice_is_known_and_nothing_is_imported(tmp_path):
+    code = """
+import sys, skae
+first = skae.keras_backend().name
+print(first, {'keras', 'jax', 'torch', 'tensorflow'} & set(sys.modules))
+"""
+    result = run(code, KERAS_BACKEND="torch", KERAS_HOME=str(tmp_path))
+    assert result.stdout.split() == ["torch", "set()"], result.stderr
+
+
+def test_no_environment_variable_is_set(tmp_path):
     code = FIT + "import os; print('KERAS_BACKEND' in os.environ)"
     result = run(code, KERAS_HOME=str(tmp_path))
     assert result.stdout.split() == ["jax", "False"], result.stderr
@@ -73,10 +149,66 @@ def test_keras_may_be_imported_before_or_after_skae(order, tmp_path):
     assert result.stdout.split() == ["jax"], result.stderr
 
 
-def test_another_backend_raises_an_error_that_says_what_to_set(tmp_path):
-    # The NumPy backend is part of Keras. Here it represents all backends except JAX.
+def test_a_backend_without_an_engine_raises_an_error_that_says_why(tmp_path):
+    # The NumPy backend is part of Keras.
     result = run(FIT, KERAS_BACKEND="numpy", KERAS_HOME=str(tmp_path))
-    assert "Keras runs on 'numpy' here. Set KERAS_BACKEND=jax before" in result.stderr
+    assert "ImportError: skae trains on Keras' JAX, TensorFlow and" in result.stderr
+    assert "'numpy' here, because the variable KERAS_BACKEND names it" in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["torch", "jax tensorflow torch"])
+def test_a_backend_that_cannot_be_loaded_raises_an_error_that_says_why(
+    missing, tmp_path
+):
+    hidden = f"""
+import importlib.util, sys
+missing, find = {missing.split()}, importlib.util.find_spec
+
+class Missing:
+    def find_spec(name, path=None, target=None):
+        if name in missing:
+            raise ModuleNotFoundError(f"No module named {{name!r}}")
+
+sys.meta_path.insert(0, Missing)
+importlib.util.find_spec = lambda name: None if name in missing else find(name)
+"""
+    named = {"KERAS_BACKEND": "torch"} if missing == "torch" else {}
+    result = run(hidden + FIT, **named, KERAS_HOME=str(tmp_path))
+    if missing == "torch":
+        assert "ImportError: Keras cannot start on 'torch'" in result.stderr
+        assert "chosen because the variable KERAS_BACKEND names it" in result.stderr
+    else:
+        assert "none of these libraries is installed" in result.stderr
+
+
+def test_another_backend_after_the_first_fit_raises_an_error(tmp_path):
+    code = (
+        FIT
+        + """
+import warnings
+warnings.simplefilter("ignore")
+keras.config.set_backend("numpy")
+AutoencoderTransformer(max_iter=1).fit(X)
+"""
+    )
+    result = run(code, KERAS_BACKEND="jax", KERAS_HOME=str(tmp_path))
+    assert "Change the backend before the first fit" in result.stderr
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "tensorflow"])
+def test_keras_models_of_pca_need_no_engine(backend, tmp_path):
+    pytest.importorskip(backend)
+    code = """
+import numpy as np
+from skae import AutoencoderTransformer
+X = np.random.default_rng(0).normal(size=(40, 4))
+pca = AutoencoderTransformer(2, hidden_layer_sizes=()).fit(X)
+codes = pca.transform(X)
+print(np.abs(pca.encoder_.predict(X, verbose=0) - codes).max() < 1e-5)
+print(np.abs(pca.decoder_.predict(codes, verbose=0) - pca.reconstruct(X)).max() < 1e-5)
+"""
+    result = run(code, KERAS_BACKEND=backend, KERAS_HOME=str(tmp_path))
+    assert result.stdout.split() == ["True", "True"], result.stderr
 
 
 @pytest.mark.skipif(

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from conftest import small_network
 
+from skae import VariationalAutoencoderTransformer
+
 callback = pytest.importorskip(
     "sklearn.callback", reason="callbacks came with scikit-learn 1.9"
 )
@@ -47,6 +49,45 @@ def test_callbacks_see_every_epoch(digits):
     np.testing.assert_array_equal(fitted.transform(digits), plain.transform(digits))
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        small_network(max_iter=2),
+        small_network(max_iter=2, early_stopping=False),
+        small_network(max_iter=2, target_weight=0.5),
+        VariationalAutoencoderTransformer(
+            2, hidden_layer_sizes=(8,), max_iter=2, random_state=0
+        ),
+    ],
+    ids=["plain", "all rows train", "labels", "variational"],
+)
+def test_an_estimator_in_mid_fit_has_every_fitted_attribute(estimator, digits):
+    seen = []
+
+    class Attributes(Recorder):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            if fitted_estimator is not None:
+                seen.append(vars(fitted_estimator))
+
+    y = np.arange(len(digits)) % 2
+    if not getattr(estimator, "target_weight", 0):
+        # What an earlier fit left is not part of the model.
+        estimator.n_samples_seen_ = 3
+    estimator.set_callbacks(Attributes()).fit(digits, y)
+    names = {name for name in vars(estimator) if name.endswith("_")}
+    for epoch, attributes in enumerate(seen, 1):
+        found = {name for name in attributes if name.endswith("_")}
+        assert found == names
+        assert attributes["n_iter_"] == epoch
+        assert attributes["loss_curve_"] == estimator.loss_curve_[:epoch]
+        curve = estimator.validation_loss_curve_
+        assert attributes["validation_loss_curve_"] == (curve and curve[:epoch])
+        monitored = (curve or estimator.loss_curve_)[:epoch]
+        assert attributes["best_loss_"] <= min(monitored)
+    assert len(seen) == 2
+    assert seen[-1]["best_loss_"] == estimator.best_loss_
+
+
 def test_callbacks_can_stop_training(digits):
     recorder = Recorder(stop_after=2)
     assert small_network().set_callbacks(recorder).fit(digits).n_iter_ == 2
@@ -77,3 +118,15 @@ def test_scoring_monitor_records_the_scores_of_epochs(digits):
     ]
     assert len(log) >= 2
     assert log[1] == pytest.approx(fitted.score(digits), abs=1e-5)
+
+
+def test_scoring_monitor_records_variational_fits(digits):
+    monitor = callback.ScoringMonitor(
+        scoring={"bound": lambda estimator, X, y: estimator.score(X)}
+    )
+    fitted = VariationalAutoencoderTransformer(
+        2, hidden_layer_sizes=(8,), max_iter=2, random_state=0
+    ).set_callbacks(monitor)
+    fitted.fit(digits, digits[:, 0])
+    log = [entry["bound"] for entry in monitor.get_logs().data]
+    assert log[-1] == pytest.approx(fitted.score(digits), rel=1e-5)

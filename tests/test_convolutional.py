@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
 from skae import ConvolutionalAutoencoderTransformer
+from skae import _engines as engines
 
 
 def small(**parameters):
@@ -28,8 +29,7 @@ def small(**parameters):
     ],
 )
 def test_matrix_products_equal_keras_convolutions(shape, kernel_size, strides):
-    import jax
-
+    from skae import _engines as engines
     from skae import _keras as keras
     from skae._networks._products import ProductConv2D, ProductConv2DTranspose
 
@@ -48,7 +48,14 @@ def test_matrix_products_equal_keras_convolutions(shape, kernel_size, strides):
         for layer in (expected, found):
             layer.set_weights(weights)
         # Each layer is compiled as a whole. This is faster than operation by operation.
-        found, expected = jax.jit(found)(images), jax.jit(expected)(images)
+        found, expected = (
+            np.asarray(
+                engines.backend().compiled(lambda rows, layer=layer: layer(rows))(
+                    images
+                )
+            )
+            for layer in (found, expected)
+        )
         np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
@@ -93,7 +100,7 @@ def test_images_of_any_shape_train_and_their_keras_models_agree(shape):
     pca = PCA(2).fit(X)
     assert fitted.score(X) > pca.explained_variance_ratio_.sum() + 0.01
     codes = fitted.transform(X)
-    layers = fitted.encoder_.get_layer("encoder").layers
+    layers = fitted.encoder_.get_layer("encoder_network").layers
     assert {type(layer).__module__.split(".")[0] for layer in layers} == {"keras"}
     assert "Conv2D" in {type(layer).__name__ for layer in layers}
     encoded = fitted.encoder_.predict(X, verbose=0)
@@ -137,3 +144,34 @@ def test_all_windows_of_an_image_share_one_kernel(digits):
     fitted.set_params(early_stopping=False).fit(digits)
     shapes = [np.shape(value) for value in fitted._codec.weights["encoder"][0]]
     assert (4, 4, 1, 8) in shapes
+
+
+def test_the_global_image_data_format_changes_nothing(digits):
+    import keras
+
+    def fit():
+        for cached in (engines.networks, engines.engine):
+            cached.cache_clear()
+        return ConvolutionalAutoencoderTransformer(
+            3,
+            image_shape=(8, 8),
+            filters=6,
+            kernel_size=3,
+            hidden_layer_sizes=(16,),
+            max_iter=3,
+            random_state=0,
+        ).fit(digits)
+
+    expected = fit()
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        fitted = fit()
+        codes = fitted.encoder_.predict(digits, verbose=0)
+        rows = fitted.decoder_.predict(codes, verbose=0)
+    finally:
+        keras.config.set_image_data_format(before)
+    assert fitted.selected_model_ == "network"
+    assert fitted.loss_curve_ == expected.loss_curve_
+    np.testing.assert_allclose(codes, expected.transform(digits), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(rows, expected.reconstruct(digits), rtol=1e-3, atol=1e-2)

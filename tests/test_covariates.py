@@ -7,7 +7,13 @@ from sklearn.datasets import load_diabetes
 from sklearn.decomposition import PCA
 
 from skae._data import Scaling
-from skae._linear import PrincipalCovariates, _covariates, _principal_axes
+from skae._linear import (
+    PrincipalCovariates,
+    RunningSums,
+    _covariates,
+    _principal_axes,
+    discriminant,
+)
 
 LEAST_ALPHA = 1e-6
 
@@ -279,3 +285,93 @@ def test_large_data_are_replaced_by_their_leading_axes(monkeypatch):
     expected = by_definition(restored, Y, 2, weight, LEAST_ALPHA / share)
     np.testing.assert_allclose(predicted, expected[2], atol=1e-6)
     assert abs(np.corrcoef(codes[:, 0], expected[0][:, 0])[0, 1]) > 1 - 1e-9
+
+
+def sums_of(X, Y, labelled=None, size=7):
+    """Return the sums over rows that come in small batches."""
+    labelled = np.ones(len(X), bool) if labelled is None else labelled
+    sums = RunningSums.zero(X.shape[1], Y.shape[1])
+    for start in range(0, len(Y), size):
+        part = slice(start, start + size)
+        sums = sums.with_rows(X[part], Y[part], labelled[part])
+    return sums
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.02])
+@pytest.mark.parametrize("shift", [0, 1e6])
+def test_sums_of_batches_are_those_of_all_rows(shift, share):
+    X, Y = data("classes")
+    X, Y = X + shift, Y + shift
+    labelled = np.random.default_rng(1).uniform(size=len(X)) < share
+    sums = sums_of(X, np.where(labelled[:, None], Y, np.nan), labelled)
+    for moments, rows in ((sums.rows, X), (sums.labelled, X[labelled])):
+        assert moments.count == len(rows)
+        np.testing.assert_allclose(moments.mean, rows.mean(axis=0))
+        expected = np.cov(rows.T, bias=True) * len(rows)
+        largest = np.abs(expected).max()
+        np.testing.assert_allclose(moments.scatter, expected, atol=1e-9 * largest)
+    centred, targets = (A[labelled] - A[labelled].mean(axis=0) for A in (X, Y))
+    np.testing.assert_allclose(sums.products, centred.T @ targets, atol=1e-6)
+    np.testing.assert_allclose(sums.target_square, np.square(targets).sum())
+    np.testing.assert_allclose(sums.target_mean, Y[labelled].mean(axis=0))
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.1])
+@pytest.mark.parametrize(
+    "name", ["diabetes", "classes", "few rows", "wide", "many targets"]
+)
+def test_the_model_of_sums_is_that_of_the_rows(name, share):
+    X, Y = data(name)
+    labelled = np.random.default_rng(1).uniform(size=len(X)) < share
+    sums = sums_of(X, Y, labelled)
+    found = PrincipalCovariates.of_sums(sums, sums.axes, 3, 0.7)
+    expected = fit(X, Y, 3, 0.7, labelled=labelled)
+    np.testing.assert_allclose(found.alpha, expected.alpha, rtol=1e-6)
+    assert_agrees(found, X, outputs(expected, X))
+    for one in ("unexplained", "unexplained_targets", "explained_variance"):
+        np.testing.assert_allclose(
+            getattr(found, one), getattr(expected, one), rtol=1e-6
+        )
+    np.testing.assert_allclose(
+        found.as_axes(len(X)).noise_variance, expected.as_axes(len(X)).noise_variance
+    )
+
+
+def test_sums_without_labels_or_without_variance_leave_pca():
+    X, Y = data("classes")
+    for labelled, targets in (
+        (np.zeros(len(X), bool), Y),
+        (np.arange(len(X)) == 3, Y),
+        (None, np.full_like(Y, 0.1)),
+    ):
+        sums = sums_of(X, targets, labelled)
+        found = PrincipalCovariates.of_sums(sums, sums.axes, 2, 0.5)
+        np.testing.assert_allclose(found.decoder, PCA(2).fit(X).components_, atol=1e-9)
+        np.testing.assert_array_equal(found.head, 0)
+    sums = sums_of(np.full_like(X, 0.1), Y)
+    found = PrincipalCovariates.of_sums(sums, sums.axes, 3, 0.5)
+    np.testing.assert_array_equal(found.head, 0)
+    np.testing.assert_allclose(found.decoder @ found.encoder, np.eye(3), atol=1e-9)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.2])
+def test_the_discriminant_of_sums_is_that_of_the_codes(share):
+    """Compare with the definition, computed from the codes themselves."""
+    X, Y = data("classes")
+    Y = np.round(Y - 5)  # indicators
+    labelled = np.random.default_rng(1).uniform(size=len(X)) < share
+    sums = sums_of(X, Y, labelled)
+    encoder = PrincipalCovariates.of_sums(sums, sums.axes, 2, 0.5).encoder
+    codes = (X - X.mean(axis=0)) @ encoder
+    kernel, bias = discriminant(sums, encoder, codes.var(axis=0))
+    known, which = codes[labelled], Y[labelled].argmax(axis=1)
+    means = np.array([known[which == c].mean(axis=0) for c in range(3)])
+    within = (known - means[which]).T @ (known - means[which])
+    pooled = (within + np.diag(codes.var(axis=0))) / (len(known) + 1)
+    weights = np.linalg.solve(pooled, means.T)
+    shares = np.bincount(which) / len(which)
+    expected = codes @ weights - 0.5 * (means.T * weights).sum(axis=0) + np.log(shares)
+    logits = codes @ kernel + bias
+    np.testing.assert_allclose(
+        logits - logits[:, :1], expected - expected[:, :1], atol=1e-9
+    )

@@ -87,6 +87,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.jax
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_components_are_the_derivative_of_the_decoder(kind):
     import jax

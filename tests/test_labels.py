@@ -255,12 +255,6 @@ def test_tags_say_that_labels_are_needed():
     assert not small(target_weight=0).__sklearn_tags__().target_tags.required
 
 
-def test_partial_fit_refuses_labels(cancer):
-    X, y = cancer
-    with pytest.raises(AttributeError, match="partial_fit"):
-        small().partial_fit(X, y)
-
-
 def test_a_pipeline_hands_labels_on(cancer):
     X, y = cancer
     accuracies = [

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import small_network
+from conftest import in_numpy, small_network
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
+from skae import ConvolutionalAutoencoderTransformer
 from skae._data import Batch
 from skae._objective._term import ForwardPass
 from skae._objective.contraction import PERTURBATION, jacobian_norm
@@ -143,8 +144,8 @@ def test_contraction_estimates_the_squared_norm_of_the_jacobian():
     jacobian = rng.normal(size=(6, 6))
     rows = rng.normal(size=(200000, 6))
     moved = rows + PERTURBATION * rng.normal(size=rows.shape)
-    found = np.asarray(
-        jacobian_norm((rows @ jacobian).astype("f4"), (moved @ jacobian).astype("f4"))
+    found = in_numpy(
+        jacobian_norm, (rows @ jacobian).astype("f4"), (moved @ jacobian).astype("f4")
     )
     assert found.mean() == pytest.approx(np.square(jacobian).sum() / 6, rel=0.01)
 
@@ -182,11 +183,123 @@ def test_the_loss_of_labels_is_one_for_the_best_constant(kind):
     term = Target(kind)
     numbers = term.numbers({"target_weight": 0.75}, rows, None, 0.2)
     predicted = np.tile(constant, (500, 1)).astype("f4")
-    done = ForwardPass(rows, *[None] * 3, predicted, *[None] * 3)
-    losses = np.asarray(term.row_losses(done, numbers))
+
+    def row_losses(label, predicted):
+        done = ForwardPass(
+            Batch(None, label=label), *[None] * 3, predicted, *[None] * 3
+        )
+        return term.row_losses(done, numbers)
+
+    losses = in_numpy(row_losses, label, predicted)
     assert (losses[200:] == 0).all()
     # The odds of the weight, times what PCA leaves.
     expected = 3 * 0.2
     if kind == "numbers":
         expected *= float(np.square(known).sum(axis=1).mean())
     assert losses.mean() == pytest.approx(expected, rel=1e-4)
+
+
+PROBABILITIES = dict(output_activation="sigmoid", skip_connections=None)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "binary_crossentropy",
+        "BinaryFocalCrossentropy",
+        "categorical_crossentropy",
+        "kl_divergence",
+        "poisson",
+        "hinge",
+        "mean_squared_logarithmic_error",
+        {"class_name": "KLDivergence", "config": {}},
+    ],
+)
+def test_losses_that_centred_rows_have_not_are_refused(loss, digits):
+    message = "output_activation='.*' and skip_connections=None"
+    with pytest.raises(ValueError, match=message):
+        small_network(loss=loss).fit(digits)
+    with pytest.raises(ValueError, match=message):
+        small_network(loss=loss).partial_fit(digits)
+
+
+def test_losses_of_probabilities_need_rows_and_outputs_from_0_to_1(digits):
+    import keras
+
+    loss = keras.losses.binary_crossentropy
+    shares = digits / 16
+    with pytest.raises(ValueError, match=r"loss=binary_.* X has values from 0.0 to 16"):
+        small_network(loss=loss, **PROBABILITIES).fit(digits)
+    with pytest.raises(ValueError, match=r"X_val has values from -1.0"):
+        small_network(loss=loss, **PROBABILITIES).fit(shares, X_val=shares - 1)
+    with pytest.raises(ValueError, match=r"'tanh' returns values from -1 to 1; use"):
+        small_network(loss=loss, output_activation="tanh", skip_connections=None).fit(
+            shares
+        )
+    with pytest.raises(ValueError, match="from_logits=False"):
+        small_network(
+            loss=keras.losses.BinaryCrossentropy(from_logits=True), **PROBABILITIES
+        ).fit(shares)
+    with pytest.raises(ValueError, match="AutoencoderTransformer's output_activation"):
+        ConvolutionalAutoencoderTransformer(loss=loss).fit(shares)
+
+
+def test_training_by_cross_entropy_lowers_it(digits):
+    shares = digits / 16
+    fitted = small_network(loss="binary_crossentropy", **PROBABILITIES).fit(shares)
+    restored = np.clip(fitted.reconstruct(shares), 1e-7, 1 - 1e-7)
+    entropy = -np.mean(shares * np.log(restored) + (1 - shares) * np.log(1 - restored))
+    mean = shares.mean(axis=0).clip(1e-7, 1 - 1e-7)
+    of_mean = -np.mean(shares * np.log(mean) + (1 - shares) * np.log(1 - mean))
+    assert entropy < 0.9 * of_mean
+    assert fitted.best_loss_ == pytest.approx(entropy, rel=0.05)
+
+
+def test_a_loss_of_elements_is_averaged_over_each_row(digits):
+    import keras
+
+    def elementwise(rows, decoded):
+        return keras.ops.square(rows - decoded)
+
+    class Elementwise(keras.losses.Loss):
+        def call(self, rows, decoded):
+            return elementwise(rows, decoded)[..., None]
+
+    expected = small_network(loss=keras.losses.mean_squared_error).fit(digits)
+    for loss in (elementwise, Elementwise()):
+        fitted = small_network(loss=loss, learning_rate=0.004).fit(digits)
+        np.testing.assert_allclose(fitted.best_loss_, expected.best_loss_, rtol=0.02)
+
+
+def batchwise(rows, decoded):
+    import keras
+
+    return keras.ops.mean(keras.ops.square(rows - decoded))
+
+
+def featurewise(rows, decoded):
+    import keras
+
+    return keras.ops.mean(keras.ops.square(rows - decoded), axis=0)
+
+
+def broken(rows, decoded):
+    raise KeyError("no such thing")
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (batchwise, r"loss=batchwise must return one value .* returned shape \(\)"),
+        (featurewise, r"For 3 rows it returned shape \(64,\)"),
+        (broken, r"loss=broken cannot be called .*no such thing"),
+    ],
+)
+def test_losses_that_are_none_of_rows_are_refused(loss, message, digits):
+    with pytest.raises(ValueError, match=message):
+        small_network(loss=loss).fit(digits)
+
+
+def test_a_loss_of_a_batch_is_refused_by_name(digits):
+    with pytest.raises(ValueError, match=r"must return one value for each row"):
+        small_network(loss="dice", **PROBABILITIES).fit(digits / 16)

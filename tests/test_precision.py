@@ -13,6 +13,8 @@ from skae._networks import WeightScales, initial_weights
 from skae._objective import Objective
 from skae._objective.reconstruction import Reconstruction
 
+pytestmark = pytest.mark.jax
+
 
 @pytest.mark.parametrize("setting", [None, "bfloat16", "tensorfloat32"])
 def test_matrix_products_have_full_precision_with_any_setting_of_jax(setting):

@@ -5,7 +5,7 @@ import pytest
 from conftest import small_network
 from scipy import sparse
 
-from skae import AutoencoderTransformer
+from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
 
 
 def fail_if_training_starts(*args, **kwargs):
@@ -103,6 +103,30 @@ def test_codes_whose_rows_exceed_float32_are_refused():
     np.testing.assert_allclose(
         pca.inverse_transform(codes), codes @ pca.components_ + pca.mean_
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "flatten", "image_shape"),
+    [
+        ((20, 5, 6), "X.reshape(len(X), -1)", (5, 6)),
+        ((20, 5, 6, 3), "X.reshape(len(X), -1)", (5, 6, 3)),
+        ((20, 3, 5, 6), "numpy.moveaxis(X, 1, -1).reshape(len(X), -1)", (5, 6, 3)),
+    ],
+)
+def test_the_error_for_images_says_how_to_flatten_them(shape, flatten, image_shape):
+    X = normal(20, int(np.prod(shape[1:]))).reshape(shape)
+    with pytest.raises(ValueError, match="Found array with dim") as error:
+        AutoencoderTransformer().fit(X)
+    assert f"image_shape={image_shape} to Convolutional" in str(error.value)
+    assert f"Flatten images by {flatten}." in str(error.value)
+    # The advice works: a pixel is where image_shape expects it.
+    flat = eval(flatten, {"X": X, "numpy": np})
+    last = np.moveaxis(X, 1, -1) if shape[1] == 3 else X
+    np.testing.assert_array_equal(flat.reshape(20, *image_shape), last)
+    with pytest.raises(ValueError, match=r"image_shape=\(.* to Variational"):
+        VariationalAutoencoderTransformer().fit(X)
+    with pytest.raises(ValueError, match="X_clean has shape .* Flatten"):
+        AutoencoderTransformer().fit(flat, X_clean=X)
 
 
 def test_a_wrong_number_of_columns_raises(network):

@@ -6,7 +6,7 @@ from ._chunks import aligned_empty, cached_chunks, chunk_rows, chunks, dense, sl
 from ._dependence import groups_of_copies, merged_groups, numbered
 from ._feed import BLOCK_BYTES, Block, Feed, Resident, Streamed, feed, shared_capacity
 from ._held_out import HeldOut
-from ._scaling import Scaling, on_grid, variances
+from ._scaling import Scaling, is_rounding, on_grid, variances
 from ._split import Split
 from ._stacked import Stacked
 
@@ -29,6 +29,7 @@ __all__ = [
     "dense",
     "feed",
     "groups_of_copies",
+    "is_rounding",
     "merged_groups",
     "numbered",
     "on_grid",

@@ -60,9 +60,7 @@ class Scaling:
         if scale < _SQUARES_VANISH:
             largest = _largest_deviation(X, mean) or 1.0
             scale = largest * float(np.sqrt(variances(X, mean, largest).mean()))
-        # The computed deviation of a constant feature is a rounding error of its mean.
-        rounding = 10 * np.finfo(np.float64).eps * np.abs(mean).max(initial=0.0)
-        return cls(mean, scale if scale > rounding else 1.0)
+        return cls(mean, 1.0 if is_rounding(scale, mean) else scale)
 
     @classmethod
     def none(cls, n_features: int) -> Scaling:
@@ -114,6 +112,12 @@ class Scaling:
     def invert(self, rows: np.ndarray) -> np.ndarray:
         """Return network outputs in the data's units, as float64."""
         return rows * self.scale + self.mean
+
+
+def is_rounding(deviation: float, mean: np.ndarray) -> bool:
+    """Say whether a computed deviation is at most a rounding error of the mean."""
+    largest = np.abs(mean).max(initial=0.0)
+    return not deviation > 10 * np.finfo(np.float64).eps * largest
 
 
 def variances(X, mean: np.ndarray | None = None, unit: float = 1.0) -> np.ndarray:

@@ -53,17 +53,26 @@ def backend() -> Backend:
 
 @cache
 def _backend() -> Backend:
-    name = keras.backend.backend()
-    if name != "jax":
-        raise ImportError(
-            f"skae trains on Keras' JAX backend, but Keras runs on {name!r} here. Set "
-            "KERAS_BACKEND=jax before Keras is imported, or leave it unset and import "
-            "Keras after skae's first fit."
-        )
+    name = keras.keras_backend().name
     with generators_kept():
-        from .jax import JaxBackend
+        if name == "jax":
+            from .jax import JaxBackend
 
-        return JaxBackend()
+            return JaxBackend()
+        if name == "tensorflow":
+            from .tensorflow import TensorFlowBackend
+
+            return TensorFlowBackend()
+        if name == "torch":
+            from .torch import TorchBackend
+
+            return TorchBackend()
+    reason = keras.keras_backend().reason
+    raise ImportError(
+        "skae trains on Keras' JAX, TensorFlow and PyTorch backends, but Keras runs on "
+        f"{name!r} here, because {reason}. Set KERAS_BACKEND=jax, for example, before "
+        "Keras is imported."
+    )
 
 
 @shared

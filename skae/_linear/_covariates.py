@@ -10,7 +10,13 @@ from sklearn.utils.extmath import svd_flip
 
 from .._data import Scaling
 from ._principal_axes import PrincipalAxes
-from ._target_regression import TargetRegression, Targets, total_deviation
+from ._running_sums import RunningSums
+from ._target_regression import (
+    LabelledSums,
+    TargetRegression,
+    Targets,
+    total_deviation,
+)
 
 _LEAST_SHARE = 1e-12
 """Axes with a smaller share of the largest variance have none but rounding errors."""
@@ -143,21 +149,51 @@ class PrincipalCovariates:
         n_samples = X.shape[0]
         n_axes = _n_axes(X.shape, n_components)
         axes = PrincipalAxes.fit(X, scaling, n_axes, rng)
-        # Squares of the singular values of rows with a total variance of one.
-        squares = n_samples * axes.explained_variance_ratio
-        rank = int((squares > _LEAST_SHARE * squares.max(initial=0.0)).sum())
-        squares, components = squares[:rank], axes.components[:rank]
-        unit = total_deviation(scaling)
-
+        squares, components = _spanned(axes, n_samples)
         targets = Targets.of(Y, labelled)
-        regression = TargetRegression.fit(
-            X, targets, scaling, components, squares, alpha
+        sums = LabelledSums.of_rows(X, targets, scaling, components, squares)
+        regression = TargetRegression.fit(sums, alpha)
+        return cls._of(
+            axes, regression, n_samples, scaling, n_components, target_weight
         )
+
+    @classmethod
+    def of_sums(
+        cls,
+        sums: RunningSums,
+        axes: PrincipalAxes,
+        n_components: int,
+        target_weight: float,
+    ) -> PrincipalCovariates:
+        """Return the same of rows that were summed, given all ``axes`` of the sums."""
+        squares, components = _spanned(axes, sums.rows.count)
+        regression = TargetRegression.fit(sums.labelled_in(components, squares), None)
+        return cls._of(
+            axes,
+            regression,
+            sums.rows.count,
+            sums.scaling,
+            n_components,
+            target_weight,
+        )
+
+    @classmethod
+    def _of(
+        cls,
+        axes: PrincipalAxes,
+        regression: TargetRegression,
+        n_samples: int,
+        scaling: Scaling,
+        n_components: int,
+        target_weight: float,
+    ) -> PrincipalCovariates:
+        squares, components = _spanned(axes, n_samples)
+        unit, target_scale = total_deviation(scaling), regression.sums.target_scale
         # Rows are U S A with orthonormal columns U. Codes are U V L.
         singular = np.sqrt(squares)
         predicted = singular[:, None] * regression.coefficients
-        weight = target_weight if targets.scale else 0.0
-        k = min(n_components, rank)
+        weight = target_weight if target_scale else 0.0
+        k = min(n_components, len(squares))
         lengths, vectors = _leading(squares, predicted, weight, k)
         decoder = ((vectors / lengths).T * singular) @ components
         vectors, decoder = svd_flip(vectors, decoder, u_based_decision=False)
@@ -168,19 +204,26 @@ class PrincipalCovariates:
         # Further axes have no variance. PCA has them, too.
         others = axes.components[k:n_components]
         variances = np.square(lengths * unit) / max(n_samples - 1, 1)
-        at_mean = targets.mean - targets.scale * (
-            regression.row_mean @ regression.coefficients
-        )
         return cls(
             np.hstack([components.T @ weights, others.T]),
             np.vstack([decoder, others]),
-            np.pad(head * (targets.scale / unit), [(0, len(others)), (0, 0)]),
-            at_mean,
+            np.pad(head * (target_scale / unit), [(0, len(others)), (0, 0)]),
+            regression.at_mean,
             np.append(variances, axes.explained_variance[k:n_components]),
             unexplained=max(1 - float(explained) / n_samples, 0.0),
-            unexplained_targets=regression.unexplained(targets, weights @ head),
+            unexplained_targets=regression.unexplained(weights @ head),
             alpha=regression.alpha,
         )
+
+
+def _spanned(axes: PrincipalAxes, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the axes along which rows vary, and the squares along each.
+
+    These are the squares of the singular values of rows with a total variance of one.
+    """
+    squares = n_samples * axes.explained_variance_ratio
+    rank = int((squares > _LEAST_SHARE * squares.max(initial=0.0)).sum())
+    return squares[:rank], axes.components[:rank]
 
 
 def _n_axes(shape: tuple[int, int], n_components: int) -> int:

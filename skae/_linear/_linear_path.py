@@ -53,6 +53,19 @@ class LinearPath(NamedTuple):
             head=head,
         )
 
+    def centred_at(self, offset: np.ndarray) -> LinearPath:
+        """Return the same autoencoder for rows whose mean is not zero.
+
+        Parameters
+        ----------
+        offset : ndarray of shape (n_features,)
+            The mean of the rows.
+        """
+        (down, bias), (up, height) = self.encoder, self.decoder
+        return self._replace(
+            encoder=(down, bias - offset @ down), decoder=(up, height + offset)
+        )
+
     @classmethod
     def pca(cls, axes: PrincipalAxes) -> LinearPath:
         """Return PCA, for rows that are centred."""

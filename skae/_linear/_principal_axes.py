@@ -104,12 +104,32 @@ class PrincipalAxes:
                 f"for data of shape {X.shape}: not all of their principal components "
                 "can be computed."
             )
-        spectrum = np.maximum(spectrum[::-1], 0) / (n_samples - 1)
         total = variances(X, scaling.mean).sum() * n_samples / (n_samples - 1)
+        return cls._of(spectrum, axes, float(total), X.shape, n_components)
+
+    @classmethod
+    def of_scatter(cls, scatter: np.ndarray, n_samples: int) -> PrincipalAxes:
+        """Return all axes of rows, given the scatter matrix about their mean."""
+        total = float(np.trace(scatter)) / max(n_samples - 1, 1)
+        shape = n_samples, len(scatter)
+        return cls._of(*np.linalg.eigh(scatter), total, shape, None)
+
+    @classmethod
+    def _of(
+        cls,
+        spectrum: np.ndarray,
+        axes: np.ndarray,
+        total: float,
+        shape: tuple[int, int],
+        n_components: float | None,
+    ) -> PrincipalAxes:
+        """Return the axes of ascending eigenvalues and the total variance."""
+        n_samples = shape[0]
+        spectrum = np.maximum(spectrum[::-1], 0) / max(n_samples - 1, 1)
         components = svd_flip(None, axes.T[::-1], u_based_decision=False)[1]
         ratio = spectrum / total if total > 0 else np.zeros_like(spectrum)
-        k = min(_enough(ratio, n_components), *X.shape)
-        n_left_out = min(X.shape) - k
+        k = min(_enough(ratio, n_components), *shape)
+        n_left_out = min(shape) - k
         noise = max(total - spectrum[:k].sum(), 0.0) / n_left_out if n_left_out else 0.0
         # In C order, as after unpickling: the last bits of products depend on it.
         components = np.ascontiguousarray(components[:k])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import eigh, svd
 
-from .._data import Scaling, chunk_rows, dense, slices
+from .._data import Scaling, chunk_rows, dense, is_rounding, slices
 
 _ALPHA = 1e-6
 """Smallest penalty, for rows of total variance one."""
@@ -61,49 +61,62 @@ class Targets:
         mean = Y[index].mean(axis=0)
         values = Y[index] - mean
         scale = float(np.sqrt(np.square(values).sum() / len(index)))
-        # The deviation of constant targets is a rounding error of their mean.
-        if scale <= 10 * np.finfo(np.float64).eps * np.abs(mean).max(initial=0.0):
+        if is_rounding(scale, mean):
             return cls(np.zeros_like(values), index, mean, 0.0)
         return cls(values / scale, index, mean, scale)
 
 
 @dataclass(frozen=True)
-class TargetRegression:
-    """The regression of targets on the coordinates of rows in their principal axes.
+class LabelledSums:
+    """What the regression needs to know of the labelled rows.
+
+    Rows are coordinates in principal axes, of total variance one over all rows. Targets
+    have a total variance of one.
 
     Parameters
     ----------
-    coefficients : ndarray of shape (n_axes, n_targets), float64
-        From coordinates to targets.
-
-    alpha : float
-        Ridge penalty.
+    count : int
+        Number of labelled rows.
 
     row_mean : ndarray of shape (n_axes,)
         Mean coordinates of the labelled rows.
 
     spectrum, rotation : ndarray of shape (rank,) and (n_axes, rank) or None
-        Eigenvalues and eigenvectors of the scatter matrix of the labelled rows. None
-        stands for the axes themselves.
+        Eigenvalues and eigenvectors of their scatter matrix. None stands for the axes
+        themselves.
+
+    products : ndarray of shape (rank, n_targets)
+        Sums of the products of rotated coordinates with targets.
+
+    target_square : float
+        Sum of the squares of the targets.
+
+    target_mean : ndarray of shape (n_targets,)
+        Mean of the targets in their own units.
+
+    target_scale : float
+        Root of their total variance, 0 if they are constant.
     """
 
-    coefficients: np.ndarray
-    alpha: float
+    count: int
     row_mean: np.ndarray
     spectrum: np.ndarray
     rotation: np.ndarray | None
+    products: np.ndarray
+    target_square: float
+    target_mean: np.ndarray
+    target_scale: float
 
     @classmethod
-    def fit(
+    def of_rows(
         cls,
         X,
         targets: Targets,
         scaling: Scaling,
         axes: np.ndarray,
         squares: np.ndarray,
-        alpha: float | None,
-    ) -> TargetRegression:
-        """Fit the regression to the labelled rows.
+    ) -> LabelledSums:
+        """Sum over the labelled rows.
 
         Parameters
         ----------
@@ -121,21 +134,54 @@ class TargetRegression:
 
         squares : ndarray of shape (n_axes,)
             Sums of the squared coordinates of all rows, of total variance one.
-
-        alpha : float or None
-            Ridge penalty, positive. None chooses it.
         """
-        sums = _labelled_sums(X, targets, scaling, axes, squares)
-        row_mean, spectrum, rotation, products = sums
+        return cls(
+            len(targets.index),
+            *_sums_of_rows(X, targets, scaling, axes, squares),
+            float(np.square(targets.values).sum()),
+            targets.mean,
+            targets.scale,
+        )
+
+    def with_rank(self) -> LabelledSums:
+        """Return the sums with zeros for directions that hold rounding errors."""
+        largest = self.spectrum.max(initial=0.0)
+        spectrum = self.spectrum * (self.spectrum > _LEAST_SHARE * largest)
+        products = self.products * (spectrum > 0)[:, None]
+        return replace(self, spectrum=spectrum, products=products)
+
+
+@dataclass(frozen=True)
+class TargetRegression:
+    """The regression of targets on the coordinates of rows in their principal axes.
+
+    Parameters
+    ----------
+    coefficients : ndarray of shape (n_axes, n_targets), float64
+        From coordinates to targets.
+
+    alpha : float
+        Ridge penalty.
+
+    sums : LabelledSums
+        Of the rows that it was fitted to.
+    """
+
+    coefficients: np.ndarray
+    alpha: float
+    sums: LabelledSums
+
+    @classmethod
+    def fit(cls, sums: LabelledSums, alpha: float | None) -> TargetRegression:
+        """Fit the regression. None chooses the ridge penalty ``alpha``."""
         # Directions without variance have no coefficients.
-        spectrum = spectrum * (spectrum > _LEAST_SHARE * spectrum.max(initial=0.0))
-        products = products * (spectrum > 0)[:, None]
+        sums = sums.with_rank()
         if alpha is None:
-            alpha = _chosen_alpha(len(squares), spectrum, products, targets.values)
-        coefficients = products / (spectrum + alpha)[:, None]
-        if rotation is not None:
-            coefficients = rotation @ coefficients
-        return cls(coefficients, alpha, row_mean, spectrum, rotation)
+            alpha = _chosen_alpha(sums)
+        coefficients = sums.products / (sums.spectrum + alpha)[:, None]
+        if sums.rotation is not None:
+            coefficients = sums.rotation @ coefficients
+        return cls(coefficients, alpha, sums)
 
     def imputed_products(self, squares: np.ndarray) -> np.ndarray:
         """Return the products of all rows with their targets.
@@ -145,24 +191,33 @@ class TargetRegression:
         """
         return (squares + self.alpha)[:, None] * self.coefficients
 
-    def unexplained(self, targets: Targets, other: np.ndarray) -> float:
+    @property
+    def at_mean(self) -> np.ndarray:
+        """The targets predicted at the mean of all rows, in their own units."""
+        sums = self.sums
+        return sums.target_mean - sums.target_scale * (
+            sums.row_mean @ self.coefficients
+        )
+
+    def unexplained(self, other: np.ndarray) -> float:
         """Return the share of the targets' variance that other coefficients leave.
 
         Their intercept is that of this regression.
         """
-        if not targets.scale:
+        sums = self.sums
+        if not sums.target_scale:
             return 0.0
-        ahead = self.row_mean @ (self.coefficients - other)
-        mine, other = self.coefficients, other
-        if self.rotation is not None:
-            mine, other = self.rotation.T @ mine, self.rotation.T @ other
-        products = (self.spectrum + self.alpha)[:, None] * mine
-        explained = 2 * products - self.spectrum[:, None] * other
-        share = np.vdot(other, explained) / len(targets.index) - ahead @ ahead
+        ahead = sums.row_mean @ (self.coefficients - other)
+        mine = self.coefficients
+        if sums.rotation is not None:
+            mine, other = sums.rotation.T @ mine, sums.rotation.T @ other
+        products = (sums.spectrum + self.alpha)[:, None] * mine
+        explained = 2 * products - sums.spectrum[:, None] * other
+        share = np.vdot(other, explained) / sums.count - ahead @ ahead
         return max(1 - float(share), 0.0)
 
 
-def _labelled_sums(
+def _sums_of_rows(
     X, targets: Targets, scaling: Scaling, axes: np.ndarray, squares: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
     """Return mean, spectrum and rotation, and rotated products with the targets."""
@@ -194,9 +249,7 @@ def _labelled_sums(
     return row_mean, spectrum, rotation, rotation.T @ products
 
 
-def _chosen_alpha(
-    n_axes: int, spectrum: np.ndarray, products: np.ndarray, values: np.ndarray
-) -> float:
+def _chosen_alpha(sums: LabelledSums) -> float:
     """Return the least penalty if there are many rows, else a cross-validated one.
 
     With few rows least squares learns the targets by heart. Generalised
@@ -204,13 +257,13 @@ def _chosen_alpha(
     very few rows it still fits too closely, so degrees of freedom count 1.4 times (Kim
     & Gu 2004).
     """
-    n_free = len(values) - 1
-    if n_free >= _TALL * n_axes:
+    n_free = sums.count - 1
+    if n_free >= _TALL * len(sums.row_mean):
         return _ALPHA
-    inside = spectrum > 0
-    spectrum = spectrum[inside]
-    fitted = np.square(products[inside]).sum(axis=1) / spectrum
-    outside = max(np.square(values).sum() - fitted.sum(), 0.0)
+    inside = sums.spectrum > 0
+    spectrum = sums.spectrum[inside]
+    fitted = np.square(sums.products[inside]).sum(axis=1) / spectrum
+    outside = max(sums.target_square - fitted.sum(), 0.0)
     largest = 10 * spectrum.max(initial=_ALPHA)
     alphas = np.geomspace(_ALPHA, largest, _N_ALPHAS)[:, None]
     kept = alphas / (spectrum + alphas)

@@ -4,6 +4,7 @@ from ._bounds import Bounds, Box
 from ._code_transform import CodeStatistics, CodeTransform
 from ._codec import Codec, squared_errors
 from ._density import Gaussian, draw_from
+from ._export import TrainingModel
 from ._fitted import FittedModel
 from ._linear_codec import LinearCodec
 from ._network_codec import NetworkCodec
@@ -18,6 +19,7 @@ __all__ = [
     "Gaussian",
     "LinearCodec",
     "NetworkCodec",
+    "TrainingModel",
     "draw_from",
     "squared_errors",
 ]

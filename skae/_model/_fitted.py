@@ -117,16 +117,17 @@ class FittedModel:
         head: tuple[np.ndarray, np.ndarray],
         own: Scaling,
         whiten: bool,
-        X: Any,
+        n_samples: int,
+        dtype: Any,
     ) -> FittedModel:
         """Return principal covariates regression, likewise.
 
         The ``head`` predicts labels from codes in units of the scale of ``own``.
         """
-        pca = cls.pca(covariates.as_axes(X.shape[0]), own, whiten, X.dtype)
+        pca = cls.pca(covariates.as_axes(n_samples), own, whiten, dtype)
         codec = pca.codec
         assert isinstance(codec, LinearCodec)
-        projection = covariates.encoder.astype(X.dtype, copy=False)
+        projection = covariates.encoder.astype(dtype, copy=False)
         units = 1.0 if codec.deviations is None else codec.deviations[:, None]
         return replace(
             pca,

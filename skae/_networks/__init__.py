@@ -6,10 +6,11 @@ from ._dense import DenseLayers
 from ._dense_numpy import ACTIVATIONS
 from ._identifiers import check_identifiers
 from ._images import Convolution, checked_image_shape, convolutions
-from ._initialization import initial_weights
-from ._networks import Networks, build_networks, standard_decoder, standard_encoder
+from ._initialization import initial_weights, with_linear_path
+from ._networks import Networks, build_networks
 from ._sizes import checked_sizes
 from ._spec import Family, NetworkSpec, Path
+from ._standard import StandardNetworks, standard_decoder, standard_encoder
 from ._weight_scales import WeightScales
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "NetworkSpec",
     "Networks",
     "Path",
+    "StandardNetworks",
     "WeightScales",
     "build_networks",
     "check_identifiers",
@@ -31,4 +33,5 @@ __all__ = [
     "initial_weights",
     "standard_decoder",
     "standard_encoder",
+    "with_linear_path",
 ]

@@ -12,6 +12,9 @@ from ._images import Convolution
 from ._layers import CORRECTION, dense, last_dense
 from ._spec import Family, NetworkSpec, Path
 
+_LAST = "channels_last"
+"""How rows hold images, whatever Keras' global ``image_data_format`` is."""
+
 
 @dataclass(frozen=True)
 class ConvolutionalLayers(Family):
@@ -41,12 +44,13 @@ class ConvolutionalLayers(Family):
             hidden = down(
                 **convolution._asdict(),
                 padding="same",
+                data_format=_LAST,
                 activation=self.dense_layers.activation,
                 kernel_initializer="zeros",
                 dtype="float32",
                 name=f"convolution_{depth}",
             )(hidden)
-        hidden = keras.layers.Flatten(dtype="float32")(hidden)
+        hidden = keras.layers.Flatten(_LAST, dtype="float32")(hidden)
         hidden = self.dense_layers.hidden(hidden, self.dense_layers.sizes)
         return Path(last_dense(hidden, spec.n_components, spec), hidden)
 
@@ -67,6 +71,7 @@ class ConvolutionalLayers(Family):
             hidden = up(
                 **convolution._replace(filters=channels[depth])._asdict(),
                 padding="same",
+                data_format=_LAST,
                 activation=None if is_output else activation,
                 use_bias=not is_correction,
                 kernel_initializer="zeros",
@@ -74,7 +79,7 @@ class ConvolutionalLayers(Family):
                 name=CORRECTION if is_correction else f"convolution_{depth}",
             )(hidden)
             hidden = _cropped(hidden, cells[depth])
-        return Path(keras.layers.Flatten(dtype="float32")(hidden), hidden)
+        return Path(keras.layers.Flatten(_LAST, dtype="float32")(hidden), hidden)
 
     def _cells(self) -> list[tuple[int, int]]:
         """Return rows and columns before the first convolution and after each."""
@@ -103,4 +108,4 @@ def _cropped(images: Any, cells: tuple[int, int]) -> Any:
         return images
     # "same" padding sees one pixel more at the end than at the beginning.
     margins = tuple((size // 2, size - size // 2) for size in extra)
-    return keras.layers.Cropping2D(margins, dtype="float32")(images)
+    return keras.layers.Cropping2D(margins, _LAST, dtype="float32")(images)

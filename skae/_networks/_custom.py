@@ -84,8 +84,10 @@ def _called(model: Any, inputs: Any, role: str, n_inputs: int, n_outputs: int) -
         )
     mend = "Use the n_features and n_components that the callable is given."
     expected = None, n_inputs
-    # A model without an input shape is built when it is called.
-    found = model.input_shape if model.built and model.inputs else expected
+    # A model without an input shape is built when it is called. Subclasses of Model
+    # that were called before have no inputs either.
+    known = model.built and getattr(model, "inputs", None)
+    found = model.input_shape if known else expected
     if found != expected:
         raise ValueError(
             f"The model returned by the {role!r} callable must have input shape "

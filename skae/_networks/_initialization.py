@@ -65,6 +65,37 @@ def initial_weights(
     }
 
 
+def with_linear_path(
+    networks: Networks, weights: dict[str, Variables], linear_path: LinearPath
+) -> dict[str, Variables]:
+    """Return weights of the same network with which it computes a linear model."""
+    encoder, decoder = weights["encoder"], weights["decoder"]
+    into, out = {LINEAR: linear_path.encoder}, {LINEAR: linear_path.decoder}
+    if linear_path.head is not None:
+        out[HEAD] = linear_path.head
+    return {
+        "encoder": (_linear(networks.encoder, encoder[0], into), encoder[1]),
+        "decoder": (_linear(networks.decoder, decoder[0], out), decoder[1]),
+    }
+
+
+def _linear(model: Any, values: list, given: dict) -> list:
+    layers = [layer for layer in model.layers for _ in layer.trainable_variables]
+    parts: dict[str, Iterator] = {name: iter(part) for name, part in given.items()}
+    changed = []
+    for layer, value in zip(layers, values, strict=True):
+        if isinstance(layer, keras.Model):
+            changed.append(value)
+        elif layer.name == CORRECTION:
+            changed.append(np.zeros_like(value))
+        elif layer.name in parts:
+            # Keras lists the kernel before the bias.
+            changed.append(next(parts[layer.name]).astype(np.float32))
+        else:
+            changed.append(value)
+    return changed
+
+
 def _fill(model: Any, given: dict, scales: Iterator, rng) -> Variables:
     trainable = [
         _start(layer, variable, given.get(layer.name), next(scales), rng)
@@ -81,7 +112,7 @@ def _fill(model: Any, given: dict, scales: Iterator, rng) -> Variables:
 
 def _start(layer: Any, variable: Any, given: tuple | None, scale: Any, rng):
     if isinstance(layer, keras.Model):
-        return np.asarray(variable.value)
+        return keras.ops.convert_to_numpy(variable.value)
     if given is not None:
         value = given[0] if len(variable.shape) == 2 else given[1]
         return np.broadcast_to(value, variable.shape).astype(np.float32)
@@ -100,10 +131,10 @@ def _constant(layer: Any, variable: Any) -> np.ndarray:
     initializer = getattr(layer, f"{variable.name}_initializer")
     if isinstance(initializer, keras.initializers.Zeros):
         return np.zeros(variable.shape, np.float32)
-    return np.asarray(initializer(variable.shape), np.float32)
+    return keras.ops.convert_to_numpy(initializer(variable.shape)).astype(np.float32)
 
 
 def _state(layer: Any, variable: Any, rng) -> np.ndarray:
     if isinstance(layer, keras.layers.Dropout):
         return np.array([rng.randint(2**31), 0], dtype=np.uint32)
-    return np.asarray(variable.value)
+    return keras.ops.convert_to_numpy(variable.value)

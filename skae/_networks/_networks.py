@@ -6,14 +6,13 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .. import _keras as keras
 from ._custom import seeded_keras
 from ._layers import (
-    LIKELIHOOD,
     LINEAR,
     LOG_VARIANCE,
-    POSTERIOR,
-    WITH_TARGETS,
     joined,
     with_likelihood,
     with_posterior,
@@ -69,13 +68,13 @@ class Networks:
     def mixes_rows(self) -> bool:
         """Whether a row's output in training depends on the other rows of its batch.
 
-        Such layers, for example batch normalisation, keep statistics. Other layers keep
-        at most the seeds of their noise, which are integers.
+        Such layers, for example batch normalisation, keep statistics of batches, which
+        change in training. Frozen weights do not change, nor does what a layer learnt
+        from data before. Seeds of noise change, but they are integers.
         """
-        kept = (
-            self.encoder.non_trainable_variables + self.decoder.non_trainable_variables
-        )
-        return any("int" not in str(variable.dtype) for variable in kept)
+        if not self.spec.is_custom:
+            return False
+        return _keeps_statistics(self.encoder) or _keeps_statistics(self.decoder)
 
     @functools.cached_property
     def penalised(self) -> list[bool]:
@@ -132,27 +131,35 @@ def build_networks(
         decoded = with_likelihood(decoded, codes, spec)
         decoded = with_targets(decoded, codes, spec)
         decoder = keras.Model(codes, decoded, name="decoder")
+    if spec.is_custom and share_variables(encoder, decoder):
+        raise ValueError(
+            "The models of the 'encoder' and the 'decoder' callable share weights. "
+            "They are trained as weights of their own. Build new layers in each."
+        )
     return Networks(spec, encoder, decoder)
 
 
-def standard_encoder(spec: NetworkSpec, variables: Variables) -> Any:
-    """Return a Keras model from rows to codes, of Keras' layers only."""
-    model = _with_values(build_networks(spec, standard=True).encoder, variables)
-    if spec.likelihood is None:
-        return model
-    codes = model.get_layer(POSTERIOR).input[0]
-    return keras.Model(model.input, codes, name="encoder")
+def share_variables(one: Any, other: Any) -> bool:
+    """Say whether two models have a variable in common."""
+    found = {id(variable) for variable in one.variables}
+    return any(id(variable) in found for variable in other.variables)
 
 
-def standard_decoder(spec: NetworkSpec, variables: Variables) -> Any:
-    """Return a Keras model from codes to means of rows, of Keras' layers only."""
-    model = _with_values(build_networks(spec, standard=True).decoder, variables)
-    rows = model.output
-    if spec.n_targets:
-        rows = model.get_layer(WITH_TARGETS).input[0]
-    if spec.likelihood == "gaussian":
-        rows = model.get_layer(LIKELIHOOD).input[0]
-    return keras.Model(model.input, rows, name="decoder")
+def _keeps_statistics(model: Any) -> bool:
+    """Say whether training changes more of a model than weights and seeds."""
+    before = [variable.value for variable in model.non_trainable_variables]
+    if not before:
+        return False
+    weights = [variable.value for variable in model.trainable_variables]
+    shape = 2, model.input_shape[1]
+    rows = np.random.RandomState(0).standard_normal(shape).astype(np.float32)
+    _, after = model.stateless_call(weights, before, rows, training=True)
+    return any(
+        "int" not in str(variable.dtype) and bool(keras.ops.any(was != now))
+        for variable, was, now in zip(
+            model.non_trainable_variables, before, after, strict=True
+        )
+    )
 
 
 def _penalised(model: Any) -> list[bool]:
@@ -161,12 +168,3 @@ def _penalised(model: Any) -> list[bool]:
         for layer in model.layers
         for variable in layer.trainable_variables
     ]
-
-
-def _with_values(model: Any, variables: Variables) -> Any:
-    trainable, state = variables
-    for variable, value in zip(model.trainable_variables, trainable, strict=True):
-        variable.assign(value)
-    for variable, value in zip(model.non_trainable_variables, state, strict=True):
-        variable.assign(value)
-    return model

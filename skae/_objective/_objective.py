@@ -8,6 +8,7 @@ from typing import Any
 
 from .._data import Batch, Scaling
 from .._networks import NetworkSpec
+from ._label_statistics import LabelStatistics
 from ._term import Draw, ForwardPass, Term
 
 
@@ -59,10 +60,12 @@ class Objective:
         X: Batch,
         scaling: Scaling,
         unexplained: float,
+        labels: LabelStatistics | None = None,
     ) -> tuple[Any, ...]:
         """Return the numbers of each term."""
         return tuple(
-            term.numbers(parameters, X, scaling, unexplained) for term in self.terms
+            term.numbers(parameters, X, scaling, unexplained, labels)
+            for term in self.terms
         )
 
     def row_losses(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from .._data import Batch, Scaling
 from .._networks import NetworkSpec
+from ._label_statistics import LabelStatistics
 
 
 class Draw(Protocol):
@@ -81,12 +82,30 @@ class Term(ABC):
         """Raise ``ValueError`` where parameters do not fit together."""
         return
 
+    @classmethod
+    def check_rows(cls, parameters: dict[str, Any], X: Any, name: str) -> None:
+        """Raise ``ValueError`` where the term is not defined for rows.
+
+        Parameters
+        ----------
+        parameters : dict
+            The estimator's parameters.
+
+        X : {array, CSR matrix} of shape (n_samples, n_features)
+            Rows that the network should return.
+
+        name : str
+            What the user calls them.
+        """
+        return
+
     def numbers(
         self,
         parameters: dict[str, Any],
         X: Batch,
         scaling: Scaling,
         unexplained: float,
+        labels: LabelStatistics | None = None,
     ) -> Any:
         """Return the numbers that the program takes.
 
@@ -103,6 +122,9 @@ class Term(ABC):
 
         unexplained : float
             Share of the rows' variance that PCA leaves; 1 without PCA.
+
+        labels : LabelStatistics or None
+            Of all labels so far, if rows come in batches. None stands for those of X.
         """
         return ()
 

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from .. import _keras as keras
 from .._data import Batch, Scaling
+from ._label_statistics import LabelStatistics
 from ._term import ForwardPass, Term
 
 PERTURBATION = 0.01
@@ -44,6 +45,7 @@ class Contraction(Term):
         X: Batch,
         scaling: Scaling,
         unexplained: float,
+        labels: LabelStatistics | None = None,
     ) -> Any:
         """Return the strength of the penalty."""
         return np.float32(parameters["contraction"])

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .. import _keras as keras
 from .._data import Batch, Scaling, chunks, dense
 from .._networks import NetworkSpec
+from ._label_statistics import LabelStatistics
 from ._term import Draw, Term
 
 
@@ -141,6 +142,7 @@ class Corruption(Term):
         X: Batch,
         scaling: Scaling,
         unexplained: float,
+        labels: LabelStatistics | None = None,
     ) -> Any:
         """Return the level and what the data say."""
         numbers = CorruptionNumbers(

@@ -12,6 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import _keras as keras
 from .._data import Batch, Scaling
+from ._label_statistics import LabelStatistics
+from ._loss_domains import range_beyond
 from ._term import Draw, ForwardPass, Term
 
 
@@ -39,6 +41,19 @@ class Likelihood(Term):
         """Return the likelihood of the parameters."""
         return cls(parameters["likelihood"])
 
+    @classmethod
+    def check_rows(cls, parameters: dict[str, Any], X: Any, name: str) -> None:
+        """Raise ``ValueError`` where rows are no probabilities but have to be."""
+        if parameters["likelihood"] == "gaussian":
+            return
+        beyond = range_beyond(X, 0, 1)
+        if beyond is not None:
+            low, high = beyond
+            raise ValueError(
+                f"likelihood='bernoulli' needs values from 0 to 1. {name} has values "
+                f"from {low} to {high}; use MinMaxScaler, or likelihood='gaussian'."
+            )
+
     @property
     def is_likelihood(self) -> bool:
         """Whether the loss is a negative log-likelihood."""
@@ -54,6 +69,7 @@ class Likelihood(Term):
         X: Batch,
         scaling: Scaling,
         unexplained: float,
+        labels: LabelStatistics | None = None,
     ) -> Any:
         """Return the weight of the divergence."""
         return np.float32(parameters["beta"])

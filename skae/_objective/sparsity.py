@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from .. import _keras as keras
 from .._data import Batch, Scaling
+from ._label_statistics import LabelStatistics
 from ._term import ForwardPass, Term
 
 _TINY = 1e-12
@@ -42,6 +43,7 @@ class Sparsity(Term):
         X: Batch,
         scaling: Scaling,
         unexplained: float,
+        labels: LabelStatistics | None = None,
     ) -> Any:
         """Return the strength of the penalty."""
         return np.float32(parameters["sparsity"])

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from .. import _keras as keras
 from .._data import Batch, Scaling
 from .._networks import NetworkSpec
+from ._label_statistics import LabelStatistics
 from ._term import ForwardPass, Term
 
 _LEAST = 1e-3
@@ -61,15 +62,20 @@ class Target(Term):
         X: Batch,
         scaling: Scaling,
         unexplained: float,
+        labels: LabelStatistics | None = None,
     ) -> Any:
         """Return the factor of a row's loss. Rows without labels have no loss."""
-        known = is_labelled(X.label)
-        shares = X.label[known].mean(axis=0)
-        constant = 1.0
+        # Numbers of one fit have a variance of one.
+        constant = 1.0 if labels is None else labels.variance
+        if labels is None:
+            labels = LabelStatistics.of(X.label)
+        if not labels.n_labelled:
+            return np.float32(0)
         if self.kind == "classes":
+            shares = labels.mean
             constant = -float(shares @ np.log(np.maximum(shares, 1e-300)))
         weight = weight_beside_variance(parameters["target_weight"], unexplained)
-        factor = weight / (1 - weight) / known.mean()
+        factor = weight / (1 - weight) / labels.share
         return np.float32(factor / constant if constant else 0.0)
 
     def keeps_linear_optimum(self, parameters: dict[str, Any]) -> bool:
@@ -97,8 +103,3 @@ def weight_beside_variance(weight: float, unexplained: float) -> float:
     """
     of_labels = weight * max(unexplained, _LEAST)
     return of_labels / (of_labels + 1 - weight)
-
-
-def is_labelled(label: np.ndarray) -> np.ndarray:
-    """Say for each row whether it has a label."""
-    return ~np.isnan(label).any(axis=1)

@@ -23,6 +23,7 @@ from .._data import (
 )
 from .._engines import Engine, HyperParameters
 from .._networks import WeightScales
+from .._objective import LabelStatistics
 from .._objective.weight_penalty import WeightPenalty
 from ._config import TrainingConfig
 
@@ -71,12 +72,17 @@ class TrainingData:
         split: Split,
         scaling: Scaling,
         scales: WeightScales,
+        labels: LabelStatistics | None = None,
     ) -> TrainingData:
-        """Make rows ready for the device, and gather the numbers of the objective."""
+        """Make rows ready for the device, and gather the numbers of the objective.
+
+        If rows come in batches, ``labels`` are the statistics of all labels so far.
+        """
         parameters, engine = config.parameters, config.engine
+        unexplained = scales.unexplained
         batch_size = _batch_size(parameters["batch_size"], X.n_rows)
         hyper = HyperParameters(
-            config.objective.numbers(parameters, X, scaling, scales.unexplained),
+            config.objective.numbers(parameters, X, scaling, unexplained, labels),
             alpha=WeightPenalty.strength(parameters, scales),
             residual=np.float32(scales.residual),
             weight_scales=config.networks.weight_scales(scales),

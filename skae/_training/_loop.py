@@ -33,12 +33,18 @@ class EpochReport:
 
     weights : callable
         Fetches the weights of the model to keep, after the epoch.
+
+    best_loss, loss_curve, validation_loss_curve
+        As those of a ``TrainingResult`` that ends here.
     """
 
     epoch: int
     loss: float
     validation_loss: float | None
     weights: Callable[[], dict]
+    best_loss: float
+    loss_curve: list[float]
+    validation_loss_curve: list[float] | None
 
     def __str__(self) -> str:
         line = f"Iteration {self.epoch}, loss = {self.loss:.8f}"
@@ -151,6 +157,9 @@ def train(
                     loss,
                     monitored if split.holds_out else None,
                     partial(engine.fetch, models[-1]),
+                    float(progress.best_loss),
+                    list(losses),
+                    list(validation_losses) if split.holds_out else None,
                 )
                 if on_epoch(report):
                     progress = replace(progress, stopped_by="callback")

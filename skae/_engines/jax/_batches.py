@@ -10,6 +10,7 @@ import numpy as np
 
 from ..._data import Block
 from .._engine import HyperParameters
+from .._keras_engine import n_batches
 from ._precision import in_full_precision
 
 
@@ -48,7 +49,7 @@ class Fused:
             return self._steps.train_batch(block, number, carry, rates, seed, hyper)
 
         carry = self._steps.begin(state, hyper)
-        carry = jax.lax.fori_loop(0, _n_batches(block), body, carry)
+        carry = jax.lax.fori_loop(0, n_batches(block), body, carry)
         return self._steps.end(carry, hyper)
 
     def _evaluate(self, block: Block, *arrays):
@@ -56,7 +57,7 @@ class Fused:
             return self._steps.evaluate_batch(block, number, losses, *arrays)
 
         losses = jnp.zeros(block.order.shape, jnp.float32)
-        return jax.lax.fori_loop(0, _n_batches(block), body, losses)
+        return jax.lax.fori_loop(0, n_batches(block), body, losses)
 
 
 class OneByOne:
@@ -74,19 +75,13 @@ class OneByOne:
     def train(self, block: Block, state, rates, seed, hyper: HyperParameters):
         """Return the state and the summed loss after all batches."""
         carry = self._steps.begin(state, hyper)
-        for number in range(_n_batches(block)):
+        for number in range(n_batches(block)):
             carry = self._train_batch(block, number, carry, rates, seed, hyper)
         return self._steps.end(carry, hyper)
 
     def evaluate(self, block: Block, *arrays):
         """Return the losses of the rows."""
         losses = np.zeros(block.order.shape, np.float32)
-        for number in range(_n_batches(block)):
+        for number in range(n_batches(block)):
             losses = self._evaluate_batch(block, number, losses, *arrays)
         return losses
-
-
-def _n_batches(block: Block):
-    """Return how many batches hold rows that count."""
-    batch_size = block.order.shape[1]
-    return (block.n_rows + batch_size - 1) // batch_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,13 +12,14 @@ import numpy as np
 from ..._data import Batch, Block
 from ..._networks import Networks
 from ..._objective import Objective
-from .._engine import Engine, HyperParameters, State
+from .._engine import HyperParameters, State
+from .._keras_engine import KerasEngine, counts
 from .._optimizer import OptimizerSpec
 from ._batches import Fused, OneByOne
-from ._optimizer import PackedOptimizer
+from ._optimizer import JaxOptimizer
 
 
-class JaxEngine(Engine):
+class JaxEngine(KerasEngine):
     """Training of one network on JAX.
 
     A pass of training over a block, and the losses of its rows, are one compiled
@@ -25,19 +27,12 @@ class JaxEngine(Engine):
     serves all samples that share a block's shape.
     """
 
+    optimizer_kind = JaxOptimizer
+
     def __init__(
         self, networks: Networks, objective: Objective, optimizer: OptimizerSpec
     ) -> None:
-        self._networks = networks
-        self._objective = objective
-        self._optimizer = PackedOptimizer(
-            optimizer,
-            networks.encoder.trainable_variables + networks.decoder.trainable_variables,
-            networks.penalised,
-            # The user's own weights may have constraints.
-            may_pack=not networks.spec.is_custom,
-        )
-        self.mixes_rows = networks.mixes_rows
+        super().__init__(networks, objective, optimizer)
         convolves = networks.spec.is_custom and has_convolutions(networks)
         self._batches = (OneByOne if convolves else Fused)(self)
 
@@ -45,11 +40,7 @@ class JaxEngine(Engine):
         """Return rows on the device. A CPU uses aligned arrays in place."""
         return jax.device_put(rows)
 
-    def init(self, weights: dict) -> State:
-        """Return the state of a model with the given weights and a fresh optimizer."""
-        return State(weights, self._optimizer.initial_state)
-
-    def train(
+    def train_block(
         self,
         state: State,
         block: Block,
@@ -57,16 +48,8 @@ class JaxEngine(Engine):
         seed: np.uint32,
         hyper: HyperParameters,
     ) -> tuple[State, Any]:
-        """Train on each of the block's batches once."""
-        if not self.mixes_rows:
-            return self._batches.train(block, state, rates, seed, hyper)
-        # Rows that fill up a batch would change its statistics.
-        total = 0.0
-        for part in block.without_padding():
-            own = np.resize(rates[part.first - block.first :], len(part.order))
-            state, loss = self._batches.train(part, state, own, seed, hyper)
-            total += float(loss)
-        return state, total
+        """Train on each of the block's batches once, the filled up ones too."""
+        return self._batches.train(block, state, rates, seed, hyper)
 
     def row_losses(self, weights: dict, block: Block, hyper: HyperParameters) -> Any:
         """Return the loss of each row, in an array of the shape of the order."""
@@ -76,92 +59,29 @@ class JaxEngine(Engine):
         """Return weights or a state in NumPy arrays."""
         return jax.device_get(arrays)
 
-    # What `Fused` and `OneByOne` ask for.
+    def gradients(self, loss: Callable, arrays: list) -> tuple[list, Any]:
+        """Return the gradients of a loss by arrays, and what else it returns."""
+        return jax.grad(loss, has_aux=True)(arrays)
 
-    def begin(self, state: State, hyper: HyperParameters) -> tuple:
-        """Return what training carries from batch to batch: weights in their scales."""
-        weights, optimizer_state = state
-        encoder, encoder_state = weights["encoder"]
-        decoder, decoder_state = weights["decoder"]
-        scaled = _each(jnp.divide, [*encoder, *decoder], hyper.weight_scales)
-        packed = self._optimizer.pack(scaled)
-        states = encoder_state, decoder_state
-        return packed, states, optimizer_state, jnp.float32(0)
+    def draw(self, noise: Any, kind: str, shape: tuple, stream: int = 0) -> Any:
+        """Return noise drawn from a random key."""
+        own = jax.random.fold_in(noise, stream) if stream else noise
+        return getattr(jax.random, kind)(own, shape, jnp.float32)
 
-    def end(self, carry: tuple, hyper: HyperParameters) -> tuple:
-        """Return state and loss from what training carried."""
-        packed, states, optimizer_state, loss = carry
-        scaled = self._optimizer.unpack(packed)
-        encoder, decoder = self._parted(
-            _each(jnp.multiply, scaled, hyper.weight_scales)
-        )
-        weights = {"encoder": (encoder, states[0]), "decoder": (decoder, states[1])}
-        return State(weights, optimizer_state), loss
+    # What `Fused` and `OneByOne` ask for, beside `begin` and `end`.
 
     def train_batch(self, block: Block, number, carry, rates, seed, hyper):
         """Return what is carried after a step."""
-        packed, states, optimizer_state, total = carry
         batch = block.rows.map(lambda part: part[block.order[number]])
-        counts = _counts(block, number)
         key = jax.random.fold_in(_key(seed), block.first + number)
-
-        def loss(scaled):
-            weights = self._parted(_each(jnp.multiply, scaled, hyper.weight_scales))
-            variables = tuple(zip(weights, states, strict=True))
-            losses, new_states, extra = self._forward(
-                variables, batch, key, hyper, training=True
-            )
-            mean = jnp.sum(losses * counts) / jnp.sum(counts)
-            return (mean + sum(extra)) / hyper.residual**2, (mean, new_states)
-
-        scaled = self._optimizer.unpack(packed)
-        gradients, (mean, states) = jax.grad(loss, has_aux=True)(scaled)
-        of_encoder, of_decoder = self._parted(gradients)
-        of_decoder = [hyper.decoder_rate * gradient for gradient in of_decoder]
-        gradients = self._optimizer.pack([*of_encoder, *of_decoder])
-        packed, optimizer_state = self._optimizer.step(
-            optimizer_state, gradients, packed, mean, rates[number], hyper.alpha
-        )
-        return packed, states, optimizer_state, total + mean * counts.sum()
+        return self.step(batch, counts(block, number), carry, rates[number], key, hyper)
 
     def evaluate_batch(self, block: Block, number, losses, weights, hyper):
         """Return the losses with those of a batch among them."""
         key = _key(jnp.uint32(block.first + number))
         batch = block.rows.map(lambda part: part[block.order[number]])
-        variables = weights["encoder"], weights["decoder"]
-        values, _, _ = self._forward(variables, batch, key, hyper)
+        values = self.batch_losses(batch, weights, key, hyper)
         return losses.at[number].set(values)
-
-    def _parted(self, trainable: list) -> tuple[list, list]:
-        """Return the encoder's weights and the decoder's."""
-        end = len(self._networks.encoder.trainable_variables)
-        return trainable[:end], trainable[end:]
-
-    def _forward(self, variables, batch: Batch, key, hyper, training: bool = False):
-        """Return the losses of rows, the networks' new states and their own losses."""
-        kept: dict[str, list] = {}
-
-        def encode(rows):
-            outputs, *left = self._networks.encode(variables[0], rows, training)
-            # A term may call again. The first call is that of the rows.
-            kept.setdefault("encoder", left)
-            return outputs
-
-        def decode(codes):
-            outputs, *left = self._networks.decode(variables[1], codes, training)
-            kept.setdefault("decoder", left)
-            return outputs
-
-        def draw(kind, shape, stream=0):
-            own = jax.random.fold_in(key, stream) if stream else key
-            return getattr(jax.random, kind)(own, shape, jnp.float32)
-
-        losses = self._objective.row_losses(
-            encode, decode, batch, draw, hyper.objective
-        )
-        encoder_state, on_encoder = kept["encoder"]
-        decoder_state, on_decoder = kept["decoder"]
-        return losses, (encoder_state, decoder_state), on_encoder + on_decoder
 
 
 def has_convolutions(networks: Networks) -> bool:
@@ -180,20 +100,6 @@ def has_convolutions(networks: Networks) -> bool:
 
     rows = np.zeros((1, networks.encoder.input_shape[1]), np.float32)
     return "conv_general_dilated" in str(jax.make_jaxpr(forward)(rows))
-
-
-def _each(operation, weights: list, scales: list | None) -> list:
-    """Return weights after an operation with the scale of each."""
-    if scales is None:
-        return weights
-    return [operation(*pair) for pair in zip(weights, scales, strict=True)]
-
-
-def _counts(block: Block, number):
-    """Return 1 for each row of a batch that counts, 0 for those that fill it up."""
-    batch_size = block.order.shape[1]
-    position = number * batch_size + jnp.arange(batch_size)
-    return (position < block.n_rows).astype(jnp.float32)
 
 
 def _key(seed):

@@ -1,4 +1,4 @@
-"""A Keras optimizer as a pure function of arrays."""
+"""A Keras optimizer on JAX."""
 
 from __future__ import annotations
 
@@ -8,110 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ... import _keras as keras
-from .._optimizer import OptimizerSpec
-
-MOST_PACKED = 2**17
-"""With more weights than this, packing them costs more than compiling for each."""
+from .._packed_optimizer import PackedOptimizer
 
 
-class PackedOptimizer:
-    """One step for all weights. Small networks keep them in two vectors.
+class JaxOptimizer(PackedOptimizer):
+    """A Keras optimizer that is built by one small program."""
 
-    An optimizer that treats every number alike gets two variables: the penalised
-    weights and the others. Code for two vectors compiles in half the time of code for a
-    dozen matrices.
-
-    Parameters
-    ----------
-    spec : OptimizerSpec
-        Which optimizer.
-
-    variables : list of keras.Variable
-        What it updates, with their constraints. If packed, only their shapes matter.
-
-    penalised : list of bool
-        Which of them the penalty draws to zero.
-
-    may_pack : bool
-        Whether only the optimizer depends on which weights form a matrix.
-    """
-
-    def __init__(
-        self,
-        spec: OptimizerSpec,
-        variables: list,
-        penalised: list[bool],
-        may_pack: bool,
-    ) -> None:
-        self._optimizer = spec.build()
-        self._shapes = [tuple(variable.shape) for variable in variables]
-        self._penalised = penalised
-        sizes = [int(np.prod(shape)) for shape in self._shapes]
-        numbers = range(len(variables))
-        self._groups = [[number] for number in numbers]
-        self._packs = may_pack and spec.is_elementwise and sum(sizes) <= MOST_PACKED
-        if self._packs:
-            by_penalty: dict[bool, list[int]] = {}
-            for number in numbers:
-                by_penalty.setdefault(penalised[number], []).append(number)
-            self._groups = list(by_penalty.values())
-        self._ends = [
-            np.cumsum([sizes[number] for number in group]) for group in self._groups
-        ]
-        self.initial_state = self._initial_state(variables)
-
-    def pack(self, arrays: list) -> list:
-        """Return the arrays as the optimizer gets them."""
-        return [
-            jnp.concatenate([jnp.ravel(arrays[number]) for number in group])
-            if len(group) > 1
-            else arrays[group[0]]
-            for group in self._groups
-        ]
-
-    def unpack(self, packed: list) -> list:
-        """Return the arrays that were packed."""
-        arrays = {}
-        for array, group, ends in zip(packed, self._groups, self._ends, strict=True):
-            parts = jnp.split(array, ends[:-1]) if len(group) > 1 else [array]
-            for part, number in zip(parts, group, strict=True):
-                arrays[number] = part.reshape(self._shapes[number])
-        return [arrays[number] for number in range(len(arrays))]
-
-    def step(self, state: list, gradients: list, weights: list, loss, rate, alpha):
-        r"""Return the weights and the optimizer's state after a step.
-
-        The gradient of the penalty :math:`\frac{\alpha}{2} \sum_l \lVert W_l \rVert^2`
-        is added to the gradients of the loss. All of them are packed.
-        """
-        gradients = [
-            gradient + alpha * weight if self._penalised[group[0]] else gradient
-            for gradient, weight, group in zip(
-                gradients, weights, self._groups, strict=True
-            )
-        ]
-        if self._packs:
-            # The step then waits for the loss. After that nothing needs the old
-            # weights, so XLA need not copy them. For many matrices the wait costs more.
-            rate = rate + 0 * loss
-        slot = self._rate_slot
-        if slot is not None:
-            state = list(state)
-            state[slot] = rate
-        return self._optimizer.stateless_apply(state, gradients, weights)
-
-    def _initial_state(self, variables: list) -> list[np.ndarray]:
+    def build(self, variables: list) -> list[np.ndarray]:
+        """Build Keras' optimizer for the variables, and return its first state."""
         values: list[Any] = []
 
         def build():
             # Under a trace all initial values become one program. One that returns a
             # single array compiles in a fifth of the time.
-            shown = variables
-            if self._packs:
-                zeros = self.pack([jnp.zeros(s, jnp.float32) for s in self._shapes])
-                shown = [keras.Variable(vector) for vector in zeros]
-            self._optimizer.build(shown)
+            self._optimizer.build(self.packed_variables(variables))
             values.extend(variable.value for variable in self._optimizer.variables)
             return jnp.concatenate([jnp.float32(value).ravel() for value in values])
 
@@ -121,10 +31,3 @@ class PackedOptimizer:
             part.reshape(value.shape).astype(value.dtype)
             for part, value in zip(np.split(flat, ends[:-1]), values, strict=True)
         ]
-
-    @property
-    def _rate_slot(self) -> int | None:
-        """Place of the rate in the state. None if the optimizer has a schedule."""
-        rate, variables = self._optimizer.learning_rate, self._optimizer.variables
-        slots = [slot for slot, value in enumerate(variables) if value is rate]
-        return slots[0] if slots else None

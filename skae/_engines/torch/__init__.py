@@ -1,0 +1,5 @@
+"""The engine on PyTorch. Importing it starts PyTorch."""
+
+from ._backend import TorchBackend
+
+__all__ = ["TorchBackend"]
