@@ -112,7 +112,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     >>> from skae.outliers import AutoencoderOutlierDetector
     >>> X, y = load_digits(return_X_y=True)
     >>> detector = AutoencoderOutlierDetector(random_state=0).fit(X[y == 0])
-    >>> round((detector.predict(X[y == 1]) == -1).mean(), 1)
+    >>> float(round((detector.predict(X[y == 1]) == -1).mean(), 1))
     1.0
     """
 
