@@ -5,7 +5,7 @@
 The file holds NAME_X and, with 1 for outliers, NAME_y for each table, such as those of
 ADBench (Han et al. 2022). 70 % of the rows train, once with their outliers and once
 without. Features are standardised by the training rows. PyOD's detectors take part if
-PyOD is installed.
+PyOD is installed. ``--detectors`` runs only some of them.
 """
 
 import argparse
@@ -27,10 +27,13 @@ LINEAR = AutoencoderTransformer(0.9, hidden_layer_sizes=())
 
 
 class Neighbours:
-    """Minus the distance to the fifth neighbour, as in PyOD's KNN."""
+    """Minus the distance to the k-th neighbour, as in PyOD's KNN."""
+
+    def __init__(self, n_neighbors):
+        self.index = NearestNeighbors(n_neighbors=n_neighbors)
 
     def fit(self, X):
-        self.index = NearestNeighbors(n_neighbors=5).fit(X)
+        self.index.fit(X)
         return self
 
     def score_samples(self, X):
@@ -56,12 +59,14 @@ def contenders(seed):
         SKAE: AutoencoderOutlierDetector(random_state=seed),
         "skae, linear": AutoencoderOutlierDetector(LINEAR, random_state=seed),
         "IsolationForest": IsolationForest(random_state=seed),
-        "kNN distance": Neighbours(),
+        "kNN, 5 neighbours": Neighbours(5),
+        "kNN, 10 neighbours": Neighbours(10),
         "LocalOutlierFactor": LocalOutlierFactor(novelty=True),
         "PCA.score_samples": PCA(0.9, svd_solver="full"),
     }
     for module, name, options in (
         ("ecod", "ECOD", {}),
+        ("pca", "PCA", {}),
         ("auto_encoder", "AutoEncoder", {"random_state": seed, "verbose": 0}),
         ("vae", "VAE", {"random_state": seed, "verbose": 0}),
     ):
@@ -101,6 +106,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="the file of tables")
     parser.add_argument("--tables", nargs="*", help="names; all by default")
+    parser.add_argument("--detectors", nargs="*", help="names; all by default")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     tables = np.load(arguments.data)
@@ -113,15 +119,17 @@ def main():
         for contaminated in (True, False):
             rows = rows_for(X, y, arguments.seed, contaminated)
             for label, detector in contenders(arguments.seed).items():
+                if arguments.detectors and label not in arguments.detectors:
+                    continue
                 found = evaluated(detector, *rows)
                 results.setdefault((contaminated, label), []).append(found)
-        line = " ".join(
-            f"{results[contaminated, label][-1][0]:.3f}"
-            for contaminated in (True, False)
-            for label in (SKAE, "IsolationForest", "kNN distance")
-        )
-        seconds = max(results[c, SKAE][-1][2] for c in (True, False))
-        print(f"{name}: {line} ({seconds:.1f} s)", flush=True)
+        for (contaminated, label), found in results.items():
+            kind = "contaminated" if contaminated else "normal"
+            area, precision, seconds = found[-1]
+            print(
+                f"{name}, {kind}, {label}: {area:.3f} {precision:.3f} {seconds:.1f} s",
+                flush=True,
+            )
     for contaminated, kind in ((True, "contaminated rows"), (False, "normal rows")):
         print(f"\nTrained on {kind}, means of {len(names)} tables\n")
         print("| detector | ROC-AUC | average precision | seconds, largest |")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
-from ._outliers import CrossFit, RowDensity, check_enough_rows
+from ._outliers import HeldOutFits, RowDensity, check_enough_rows
 from ._validation import validated
 
 __all__ = ["AutoencoderOutlierDetector"]
@@ -32,10 +32,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
 
     A linear autoencoder and one normal distribution of the codes give the
     log-likelihood of probabilistic PCA [1]_. This is the start. A network takes the
-    place of the linear autoencoder, and clusters [2]_ are added to the normal
-    distribution, only if they are significantly better on held-out rows. With
-    clusters, :math:`\log p(z)` is the mean of what both give. So outliers that form a
-    cluster stay improbable.
+    place of the linear autoencoder, and kernels [2]_ take the place of the normal
+    distribution, only if they are significantly better on held-out rows. The kernels
+    are around random samples of few rows. So a few outliers do not get kernels of
+    their own in most samples, and stay improbable.
 
     The same object detects outliers among the training rows and among new rows. Scale
     the features before, for example with
@@ -57,28 +57,31 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
           interquartile ranges below their lower quartile.
         - A float is the share of the training rows below the threshold.
 
-    n_clusters : int or "auto", default="auto"
-        Number of normal distributions that describe the codes. "auto" tries 10 and 40,
-        and keeps them only if held-out rows are significantly more probable (Wilcoxon,
-        p < 0.01).
+    bandwidth : "auto" or float in (0, 1], default="auto"
+        Width of the kernels that describe the codes. 1 stands for one normal
+        distribution. A smaller bandwidth follows the rows more closely. "auto" starts
+        at 1, and takes a smaller one only if held-out rows are significantly more
+        probable (Wilcoxon, p < 0.01).
 
     random_state : int, RandomState instance or None, default=None
-        Determines the folds and the clusters. It also seeds the autoencoder. Pass an
-        int for the same result in every fit.
+        Determines which rows are held out, and the kernels. It also seeds the
+        autoencoder. Pass an int for the same result in every fit.
 
     Attributes
     ----------
     estimator_ : estimator
-        The autoencoder, fitted to all rows.
+        The autoencoder. With more than 1000 rows a network has seen four fifths of
+        them in training. Otherwise it is fitted to all rows.
 
-    n_clusters_ : int
-        Number of clusters of the codes.
+    bandwidth_ : float
+        Width of the kernels.
 
     offset_ : float
         Threshold of the scores. Rows below it are outliers.
 
-    held_out_scores_ : ndarray of shape (n_samples,)
-        Score of each training row by a model that was fitted without the row.
+    held_out_scores_ : ndarray of shape (n_held_out,)
+        Scores of training rows by a model that was fitted without them, in the order
+        of the rows. They are all rows if these are at most 1000, else a fifth of them.
 
     n_features_in_ : int
         Number of features seen in ``fit``.
@@ -101,8 +104,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     ----------
     .. [1] Tipping & Bishop (1999), "Probabilistic principal component analysis", JRSS B
        61(3).
-    .. [2] Tipping & Bishop (1999), "Mixtures of probabilistic principal component
-       analyzers", Neural Computation 11(2).
+    .. [2] West (1993), "Approximating posterior distributions by mixture", JRSS B
+       55(2).
     .. [3] Alcala & Qin (2009), "Reconstruction-based contribution for process
        monitoring", Automatica 45(7).
 
@@ -122,9 +125,9 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Real, 0, 0.5, closed="right"),
         ],
-        "n_clusters": [
+        "bandwidth": [
             StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="right"),
         ],
         "random_state": ["random_state"],
     }
@@ -134,17 +137,17 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         estimator=None,
         *,
         contamination="auto",
-        n_clusters="auto",
+        bandwidth="auto",
         random_state=None,
     ):
         self.estimator = estimator
         self.contamination = contamination
-        self.n_clusters = n_clusters
+        self.bandwidth = bandwidth
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
-        """Fit the autoencoder, the clusters and the threshold.
+        """Fit the autoencoder, the density of its codes and the threshold.
 
         Parameters
         ----------
@@ -160,15 +163,17 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             The fitted detector.
         """
         data = validated(self, X, reset=True)
-        check_enough_rows(type(self).__name__, data.shape[0], self.n_clusters)
+        check_enough_rows(type(self).__name__, data.shape[0])
         rng = check_random_state(self.random_state)
         seed = rng.randint(2**31)
 
-        cross_fit = CrossFit.fit(data, lambda: self._autoencoder(seed), seed)
-        found = cross_fit.chosen(self.n_clusters)
-        self.n_clusters_, self.held_out_scores_ = found
-        self.estimator_ = self._autoencoder(seed).fit(data)
-        self._density = RowDensity.fit(self.estimator_, data, self.n_clusters_, seed)
+        def autoencoder():
+            return self._autoencoder(seed)
+
+        fits = HeldOutFits.fit(data, autoencoder, seed)
+        self.bandwidth_, self.held_out_scores_ = fits.chosen(self.bandwidth)
+        self.estimator_ = fits.final(autoencoder)
+        self._density = RowDensity.fit(self.estimator_, data, self.bandwidth_, seed)
         self.offset_ = self._threshold(data)
         return self
 
@@ -221,8 +226,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     def explain(self, X):
         """Return each feature's share of what makes a row improbable.
 
-        A feature counts by how much the row's squared distance from its most probable
-        cluster falls if the feature takes its most probable value, and the others keep
+        A feature counts by how much the row's squared distance from the rows most like
+        it falls if the feature takes its most probable value, and the others keep
         theirs: the reconstruction-based contribution [3]_. A linear model finds a
         single faulty feature with certainty if the fault is large. A network is treated
         as linear around the row.

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, ShuffleSplit
 
 from skae import (
     AutoencoderTransformer,
@@ -37,18 +37,18 @@ def two_groups(n_rows=300):
     return centres + rng.standard_normal((n_rows, 4)) * 0.5
 
 
-@pytest.mark.parametrize("n_clusters", [1, "auto"])
+@pytest.mark.parametrize("bandwidth", [1, "auto"])
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("n_components", [1, 3, 0.9, 6])
 def test_scores_of_a_linear_autoencoder_are_those_of_pca(
-    n_components, whiten, n_clusters
+    n_components, whiten, bandwidth
 ):
     X, new = normal_rows(120), 3 * normal_rows(50, seed=1)
     linear = AutoencoderTransformer(n_components, whiten=whiten, hidden_layer_sizes=())
     detector = AutoencoderOutlierDetector(
-        linear, n_clusters=n_clusters, random_state=0
+        linear, bandwidth=bandwidth, random_state=0
     ).fit(X)
-    assert detector.n_clusters_ == 1
+    assert detector.bandwidth_ == 1
     expected = PCA(n_components, svd_solver="full").fit(X)
     for rows in (X, new):
         found = detector.score_samples(rows)
@@ -60,7 +60,7 @@ def test_scores_of_a_linear_autoencoder_are_those_of_pca(
 
 def test_scores_of_a_linear_autoencoder_are_those_of_pca_on_few_rows():
     X, new = normal_rows(20, n_features=30), normal_rows(5, n_features=30, seed=1)
-    detector = AutoencoderOutlierDetector(LINEAR, n_clusters=1).fit(X)
+    detector = AutoencoderOutlierDetector(LINEAR, bandwidth=1).fit(X)
     expected = PCA(3).fit(X).score_samples(new)
     np.testing.assert_allclose(detector.score_samples(new), expected, rtol=1e-6)
 
@@ -68,51 +68,71 @@ def test_scores_of_a_linear_autoencoder_are_those_of_pca_on_few_rows():
 def test_scores_of_a_linear_variational_autoencoder_are_those_of_pca():
     X = normal_rows(120)
     linear = VariationalAutoencoderTransformer(3, hidden_layer_sizes=())
-    detector = AutoencoderOutlierDetector(linear, n_clusters=1).fit(X)
+    detector = AutoencoderOutlierDetector(linear, bandwidth=1).fit(X)
     # This bound is computed in float32.
     expected = PCA(3).fit(X).score_samples(X)
     np.testing.assert_allclose(detector.score_samples(X), expected, rtol=1e-4)
 
 
-def test_several_clusters_are_kept_where_rows_form_groups():
+def test_kernels_are_kept_where_rows_form_groups():
     X = two_groups()
     linear = AutoencoderTransformer(2, hidden_layer_sizes=())
-    single = AutoencoderOutlierDetector(linear, n_clusters=1, random_state=0).fit(X)
-    several = AutoencoderOutlierDetector(linear, random_state=0).fit(X)
-    assert several.n_clusters_ > 1
-    assert several.held_out_scores_.mean() > single.held_out_scores_.mean()
+    single = AutoencoderOutlierDetector(linear, bandwidth=1, random_state=0).fit(X)
+    kernels = AutoencoderOutlierDetector(linear, random_state=0).fit(X)
+    assert kernels.bandwidth_ < 1
+    assert kernels.held_out_scores_.mean() > single.held_out_scores_.mean()
     between = np.zeros((1, 4))
     # One normal distribution is most probable between the groups.
     assert single.score_samples(between) > np.median(single.score_samples(X))
-    assert several.score_samples(between) < several.score_samples(X).min()
+    assert kernels.score_samples(between) < np.quantile(kernels.score_samples(X), 0.01)
+    assert (single.predict(between), kernels.predict(between)) == (1, -1)
 
 
-def test_scores_with_clusters_are_means_of_the_mixture_and_one_normal():
-    X = two_groups()
+@pytest.mark.parametrize("n_rows", [100, 300])
+def test_kernels_are_normal_distributions_around_codes_of_sampled_rows(n_rows):
+    X = two_groups(n_rows)
     detector = AutoencoderOutlierDetector(
-        AutoencoderTransformer(2, hidden_layer_sizes=()), n_clusters=2, random_state=0
+        AutoencoderTransformer(2, hidden_layer_sizes=()), bandwidth=0.4, random_state=3
     ).fit(X)
     pca = PCA(2).fit(X)
     codes = pca.transform(X)
-    group = codes[:, 0] > 0
-    feature_variance = X.var(axis=0, ddof=1).mean()
-    mixture = np.zeros(len(X))
-    for side in (False, True):
-        own = codes[group == side]
-        covariance = np.cov(own.T, ddof=0) + 0.1 * feature_variance * np.eye(2)
-        mixture += 0.5 * multivariate_normal(own.mean(axis=0), covariance).pdf(codes)
-    noise = max(pca.noise_variance_, 0.01 * feature_variance)
+    seed = np.random.RandomState(3).randint(2**31)
+    rng = np.random.RandomState(seed)
+    logs = []
+    for _ in range(10 if n_rows > 128 else 1):
+        sample = codes[rng.permutation(n_rows)[:128]]
+        # The mean of the codes is zero. Centres are moved towards it.
+        kernels = [
+            multivariate_normal(
+                np.sqrt(1 - 0.4**2) * centre, 0.4**2 * np.cov(codes.T)
+            ).pdf(codes)
+            for centre in sample
+        ]
+        logs.append(np.log(np.mean(kernels, axis=0)))
     residuals = X - pca.inverse_transform(codes)
-    distance = np.square(residuals).sum(axis=1)
-    normal = multivariate_normal(codes.mean(axis=0), np.cov(codes.T)).logpdf(codes)
-    expected = (np.log(mixture) + normal) / 2
-    expected -= distance / (2 * noise) + np.log(2 * np.pi * noise)
+    noise = pca.noise_variance_
+    expected = np.mean(logs, axis=0) - np.log(2 * np.pi * noise)
+    expected -= np.square(residuals).sum(axis=1) / (2 * noise)
     np.testing.assert_allclose(detector.score_samples(X), expected, rtol=1e-6)
+
+
+def test_kernels_keep_the_covariance_of_the_codes():
+    X = two_groups(100)
+    detector = AutoencoderOutlierDetector(
+        AutoencoderTransformer(1, hidden_layer_sizes=()), bandwidth=0.3, random_state=0
+    ).fit(X)
+    pca = PCA(1).fit(X)
+    grid = np.linspace(-60, 60, 6001)[:, None]
+    scores = detector.score_samples(pca.inverse_transform(grid))
+    density = np.exp(scores - scores.max())
+    density /= density.sum()
+    variance = density @ np.square(grid[:, 0])
+    assert variance == pytest.approx(np.var(pca.transform(X)), rel=0.02)
 
 
 def test_the_automatic_threshold_is_tukeys_fence_of_held_out_scores():
     X = normal_rows(100)
-    detector = AutoencoderOutlierDetector(LINEAR, n_clusters=1, random_state=3).fit(X)
+    detector = AutoencoderOutlierDetector(LINEAR, bandwidth=1, random_state=3).fit(X)
     seed = np.random.RandomState(3).randint(2**31)
     scores = np.empty(len(X))
     for train, test in KFold(3, shuffle=True, random_state=seed).split(X):
@@ -120,6 +140,16 @@ def test_the_automatic_threshold_is_tukeys_fence_of_held_out_scores():
     np.testing.assert_allclose(detector.held_out_scores_, scores, rtol=1e-6)
     low, high = np.quantile(scores, [0.25, 0.75])
     assert detector.offset_ == pytest.approx(low - 1.5 * (high - low), rel=1e-6)
+
+
+def test_a_fifth_of_many_rows_is_held_out():
+    X = normal_rows(1001)
+    detector = AutoencoderOutlierDetector(LINEAR, bandwidth=1, random_state=3).fit(X)
+    seed = np.random.RandomState(3).randint(2**31)
+    splitter = ShuffleSplit(1, test_size=0.2, random_state=seed)
+    train, test = next(splitter.split(X))
+    expected = PCA(3).fit(X[train]).score_samples(X[np.sort(test)])
+    np.testing.assert_allclose(detector.held_out_scores_, expected, rtol=1e-6)
 
 
 def test_contamination_is_the_share_of_the_training_rows_that_are_outliers():
@@ -138,12 +168,14 @@ def test_outliers_among_the_training_rows_are_not_learnt():
     zeros = X[y == 0]
     foreign = np.stack([X[y == digit][0] for digit in range(1, 10)])
     detector = AutoencoderOutlierDetector(random_state=0)
-    labels = detector.fit_predict(np.vstack([zeros, foreign]))
+    detector.fit(np.vstack([zeros, foreign]))
     normal, others = detector.score_samples(zeros), detector.score_samples(foreign)
     truth = np.repeat([0, 1], [len(zeros), len(foreign)])
     assert roc_auc_score(truth, -np.concatenate([normal, others])) > 0.97
-    assert (labels[truth == 1] == -1).mean() > 0.7
-    assert (labels[truth == 0] == -1).mean() < 0.1
+    # The threshold is one for rows that were not seen in training.
+    found = detector.held_out_scores_ < detector.offset_
+    assert found[truth == 1].mean() > 0.7
+    assert found[truth == 0].mean() < 0.1
 
 
 def test_new_rows_are_flagged_about_as_often_as_the_held_out_rows():
@@ -155,7 +187,7 @@ def test_new_rows_are_flagged_about_as_often_as_the_held_out_rows():
 
 def test_explanations_are_falls_of_the_distance_when_a_feature_is_replaced():
     X, new = normal_rows(200), normal_rows(20, seed=1)
-    detector = AutoencoderOutlierDetector(LINEAR, n_clusters=1).fit(X)
+    detector = AutoencoderOutlierDetector(LINEAR, bandwidth=1).fit(X)
     precision = PCA(3).fit(X).get_precision()
     deviations = new - X.mean(axis=0)
 
@@ -174,7 +206,7 @@ def test_explanations_are_falls_of_the_distance_when_a_feature_is_replaced():
     np.testing.assert_allclose(detector.explain(new), expected, rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize("n_clusters", [1, 4])
+@pytest.mark.parametrize("bandwidth", [1, 0.5])
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -187,7 +219,7 @@ def test_explanations_are_falls_of_the_distance_when_a_feature_is_replaced():
     ],
     ids=["default", "dense", "variational", "convolutional"],
 )
-def test_a_faulty_feature_has_the_largest_share(estimator, n_clusters):
+def test_a_faulty_feature_has_the_largest_share(estimator, bandwidth):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((150, 2)) @ rng.standard_normal((2, 6))
     X += 0.1 * rng.standard_normal(X.shape)
@@ -195,7 +227,7 @@ def test_a_faulty_feature_has_the_largest_share(estimator, n_clusters):
     features = np.arange(30) % 6
     faulty[np.arange(30), features] += 8
     detector = AutoencoderOutlierDetector(
-        estimator, n_clusters=n_clusters, random_state=0
+        estimator, bandwidth=bandwidth, random_state=0
     ).fit(X)
     shares = detector.explain(faulty)
     assert (shares >= 0).all()
@@ -226,6 +258,21 @@ def test_sparse_rows_and_frames_give_what_arrays_give():
     assert detector.feature_names_in_.tolist() == list("abcdef")
 
 
+def test_a_network_of_many_rows_is_not_trained_twice():
+    rng = np.random.default_rng(0)
+    angles = rng.uniform(0, 2 * np.pi, 1200)
+    X = np.stack([np.cos(angles), np.sin(angles), np.cos(2 * angles)], axis=1)
+    network = AutoencoderTransformer(1, hidden_layer_sizes=(32,), max_iter=20)
+    detector = AutoencoderOutlierDetector(network, random_state=3).fit(X)
+    assert detector.estimator_.selected_model_ == "network"
+    seed = np.random.RandomState(3).randint(2**31)
+    splitter = ShuffleSplit(1, test_size=0.2, random_state=seed)
+    train, test = next(splitter.split(X))
+    network.set_params(random_state=seed).fit(X[train], X_val=X[test])
+    expected = network.transform(X)
+    np.testing.assert_array_equal(detector.estimator_.transform(X), expected)
+
+
 def test_the_given_autoencoder_is_cloned_and_seeded():
     X = normal_rows(60)
     given = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=5)
@@ -252,8 +299,9 @@ def test_a_detector_survives_pickling():
     [
         ({"contamination": 0.6}, "'contamination' parameter"),
         ({"contamination": 0.0}, "'contamination' parameter"),
-        ({"n_clusters": 0}, "'n_clusters' parameter"),
-        ({"n_clusters": 41}, "n_clusters=41 must be at most 40"),
+        ({"bandwidth": 0.0}, "'bandwidth' parameter"),
+        ({"bandwidth": 1.5}, "'bandwidth' parameter"),
+        ({"random_state": "1"}, "'random_state' parameter"),
         ({"estimator": PCA()}, "'estimator' parameter"),
     ],
 )
