@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
-from ._outliers import HeldOutFits, RowDensity, check_enough_rows
+from ._outliers import HeldOutFits, RowDensity, check_can_hold_out
 from ._validation import validated
 
 __all__ = ["AutoencoderOutlierDetector"]
@@ -163,9 +163,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             The fitted detector.
         """
         data = validated(self, X, reset=True)
-        check_enough_rows(type(self).__name__, data.shape[0])
         rng = check_random_state(self.random_state)
         seed = rng.randint(2**31)
+        owner = type(self).__name__
+        check_can_hold_out(owner, data.shape[0], self._autoencoder(seed))
 
         def autoencoder():
             return self._autoencoder(seed)

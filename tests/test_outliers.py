@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold, ShuffleSplit
 
@@ -308,6 +309,51 @@ def test_a_detector_survives_pickling():
 def test_bad_parameters_are_refused(parameters, message):
     with pytest.raises(ValueError, match=message):
         AutoencoderOutlierDetector(**parameters).fit(normal_rows(60))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (
+            AutoencoderTransformer(2, target_weight=0.5),
+            "target_weight=0, because it has no labels. Got target_weight=0.5",
+        ),
+        (
+            AutoencoderTransformer(41),
+            "n_components=41 of the estimator must be at most 40,.*n_samples=60",
+        ),
+        (AutoencoderTransformer(7), "n_components=7 must be between 1 and"),
+    ],
+)
+def test_estimators_that_cannot_be_used_are_refused(estimator, message):
+    n_features = 50 if estimator.n_components > 10 else 6
+    with pytest.raises(ValueError, match=message):
+        AutoencoderOutlierDetector(estimator).fit(normal_rows(60, n_features))
+
+
+@pytest.mark.parametrize("method", ["predict", "score_samples", "explain"])
+def test_bad_rows_are_refused(method):
+    X = normal_rows(60)
+    detector = AutoencoderOutlierDetector(LINEAR)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(detector, method)(X)
+    with pytest.raises(ValueError, match="contains NaN"):
+        detector.fit(np.where(X > 9, np.nan, X))
+    detector.fit(X)
+    with pytest.raises(ValueError, match="X has 3 features, but"):
+        getattr(detector, method)(X[:, :3])
+    with pytest.raises(ValueError, match="contains infinity"):
+        getattr(detector, method)(np.where(X > 9, np.inf, X))
+
+
+def test_an_autoencoder_without_early_stopping_is_trained_to_the_end():
+    estimator = AutoencoderTransformer(
+        2, hidden_layer_sizes=(8,), max_iter=3, early_stopping=False
+    )
+    detector = AutoencoderOutlierDetector(estimator, random_state=0)
+    detector.fit(normal_rows(60))
+    assert detector.estimator_.n_iter_ == 3
+    assert np.isfinite(detector.held_out_scores_).all()
 
 
 def test_too_few_rows_are_refused():

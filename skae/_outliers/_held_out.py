@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ _N_FOLDS = 3
 _FEWEST_ROWS = 2 * _N_FOLDS
 
 _MOST_FOLDED = 1000
-"""With more rows a fifth of them is enough to choose and to find a threshold."""
+_SHARE = 0.2
+"""With more rows this share is enough to choose and to find a threshold."""
 
 _BANDWIDTHS = 0.85, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12
 """To try beside 1."""
@@ -53,14 +55,15 @@ class HeldOutFits:
         The held-out rows also choose the best epoch of a network.
         """
         if data.shape[0] > _MOST_FOLDED:
-            splitter = ShuffleSplit(1, test_size=0.2, random_state=seed)
+            splitter = ShuffleSplit(1, test_size=_SHARE, random_state=seed)
         else:
             splitter = KFold(_N_FOLDS, shuffle=True, random_state=seed)
         splits = list(splitter.split(np.empty((data.shape[0], 1))))
-        autoencoders = [
-            autoencoder().fit(data[training], X_val=data[held_out])
-            for training, held_out in splits
-        ]
+        autoencoders = []
+        for training, held_out in splits:
+            one = autoencoder()
+            X_val = data[held_out] if one.early_stopping else None
+            autoencoders.append(one.fit(data[training], X_val=X_val))
         return cls(data, splits, autoencoders, seed)
 
     def final(self, autoencoder: Callable[[], Any]) -> Any:
@@ -99,10 +102,25 @@ class HeldOutFits:
         return chosen, scores
 
 
-def check_enough_rows(owner: str, n_rows: int) -> None:
-    """Raise ``ValueError`` if too few rows train while others are held out."""
+def check_can_hold_out(owner: str, n_rows: int, autoencoder: Any) -> None:
+    """Raise ``ValueError`` if rows cannot be held out while the others train."""
     if n_rows < _FEWEST_ROWS:
         raise ValueError(
             f"{owner} needs at least {_FEWEST_ROWS} rows, because it holds out a third "
             f"of them. Got n_samples={n_rows}."
+        )
+    weight = getattr(autoencoder, "target_weight", 0)
+    if weight:
+        raise ValueError(
+            f"{owner} needs an estimator with target_weight=0, because it has no "
+            f"labels. Got target_weight={weight}."
+        )
+    share = _SHARE if n_rows > _MOST_FOLDED else 1 / _N_FOLDS
+    n_training = n_rows - int(np.ceil(share * n_rows))
+    n_components = autoencoder.n_components
+    if isinstance(n_components, Integral) and int(n_components) > n_training:
+        raise ValueError(
+            f"n_components={n_components} of the estimator must be at most "
+            f"{n_training}, the number of rows that train while others are held out. "
+            f"Got n_samples={n_rows}."
         )
