@@ -79,11 +79,11 @@ def contenders(seed):
 
 
 def evaluated(detector, train, test, truth):
-    """Return ROC-AUC, average precision and the seconds of ``fit``."""
-    started = time.perf_counter()
+    """Return ROC-AUC, average precision and the seconds of a CPU core in ``fit``."""
+    started = time.process_time()
     with np.errstate(divide="ignore"):
         detector.fit(train)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         badness = np.nan_to_num(-detector.score_samples(test), posinf=1e300)
     return (
         roc_auc_score(truth, badness),
@@ -113,6 +113,8 @@ def main():
     names = arguments.tables or sorted(
         name.removesuffix("_X") for name in tables.files if name.endswith("_X")
     )
+    # The first fit imports Keras.
+    AutoencoderTransformer(1, hidden_layer_sizes=(2,), max_iter=1).fit(np.eye(3))
     results = {}
     for name in names:
         X, y = tables[f"{name}_X"].astype(np.float64), tables[f"{name}_y"]
@@ -132,7 +134,7 @@ def main():
             )
     for contaminated, kind in ((True, "contaminated rows"), (False, "normal rows")):
         print(f"\nTrained on {kind}, means of {len(names)} tables\n")
-        print("| detector | ROC-AUC | average precision | seconds, largest |")
+        print("| detector | ROC-AUC | average precision | CPU seconds, largest |")
         print("| --- | --- | --- | --- |")
         for (mode, label), found in results.items():
             if mode == contaminated:
