@@ -10,6 +10,7 @@ from skae import (
     ConvolutionalAutoencoderTransformer,
     VariationalAutoencoderTransformer,
 )
+from skae.outliers import AutoencoderOutlierDetector
 
 SMALL = {"max_iter": 10, "hidden_layer_sizes": (16,)}
 CONFIGURATIONS = [
@@ -24,11 +25,15 @@ CONFIGURATIONS = [
     VariationalAutoencoderTransformer(max_iter=10),
     VariationalAutoencoderTransformer(image_shape="auto", **SMALL),
 ]
+DETECTORS = [
+    AutoencoderOutlierDetector(AutoencoderTransformer(0.9, **SMALL)),
+]
 EXPECTED_FAILURES: dict[str, str] = {}
 
 
 @parametrize_with_checks(
-    CONFIGURATIONS, expected_failed_checks=lambda estimator: EXPECTED_FAILURES
+    CONFIGURATIONS + DETECTORS,
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_estimator_checks(estimator, check):
     check(estimator)
