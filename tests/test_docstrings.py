@@ -45,6 +45,7 @@ OWN_ATTRIBUTES = {
         "singular_values_",
         "density_",
         "loss_curve_",
+        "start_loss_",
     ],
 }
 

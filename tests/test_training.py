@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import small_network
+from sklearn.decomposition import PCA
 
 from skae._data import Split, shared_capacity
 from skae._training import Schedule, TrainingData
@@ -100,6 +101,37 @@ def test_early_stopping_and_the_lengths_of_loss_curves(digits):
     assert everything.n_iter_ == 5
     assert everything.validation_loss_curve_ is None
     assert everything.best_loss_ == min(everything.loss_curve_)
+
+
+def test_the_start_loss_is_that_of_pca_on_the_rows_that_decide(digits):
+    pca = PCA(3).fit(digits)
+    everything = small_network(early_stopping=False, max_iter=1).fit(digits)
+    unexplained = 1 - pca.explained_variance_ratio_.sum()
+    assert everything.start_loss_ == pytest.approx(unexplained, rel=1e-5)
+    # Held-out rows, given by the user.
+    held_out = digits[1600:]
+    fitted = small_network(max_iter=1).fit(digits[:1600], X_val=held_out)
+    pca = PCA(3).fit(digits[:1600])
+    error = np.square(held_out - pca.inverse_transform(pca.transform(held_out)))
+    scale = digits[:1600].var(axis=0).mean()
+    assert fitted.start_loss_ == pytest.approx(error.mean() / scale, rel=1e-5)
+    warm = small_network(max_iter=5, early_stopping=False, warm_start=True)
+    before = 1 - warm.fit(digits).score(digits)
+    assert warm.fit(digits).start_loss_ == pytest.approx(before, rel=1e-4)
+
+
+def test_epochs_are_counted_by_phase(digits):
+    few = digits[:100]
+    assert small_network(max_iter=6).fit(few).n_iter_per_phase_ == [4, 2]
+    stopped = small_network(max_iter=90, n_iter_no_change=1, tol=0.1).fit(few)
+    assert stopped.n_iter_per_phase_[0] < 60
+    assert len(stopped.n_iter_per_phase_) == 2
+    assert sum(stopped.n_iter_per_phase_) == stopped.n_iter_
+    assert small_network(max_iter=2, early_stopping=False).fit(
+        few
+    ).n_iter_per_phase_ == [2]
+    pca = small_network(hidden_layer_sizes=()).fit(few)
+    assert (pca.n_iter_per_phase_, pca.start_loss_) == ([1], pca.best_loss_)
 
 
 def test_the_loss_is_the_unexplained_share_of_the_variance(digits):
