@@ -6,10 +6,11 @@ import pytest
 
 import skae
 import skae.imbalance
+import skae.inspection
+import skae.plot
 
-PUBLIC = [getattr(skae, name) for name in skae.__all__] + [
-    getattr(skae.imbalance, name) for name in skae.imbalance.__all__
-]
+MODULES = skae, skae.imbalance, skae.inspection, skae.plot
+PUBLIC = [getattr(module, name) for module in MODULES for name in module.__all__]
 
 
 @pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)
