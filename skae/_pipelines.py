@@ -81,6 +81,8 @@ def rows_of(X: Any, rows: slice) -> Any:
     """Return rows of an array, of a sparse matrix or of a frame, as the same kind."""
     if not hasattr(X, "shape"):
         X = np.asarray(X)
+    if issparse(X):
+        X = X.tocsr()
     return getattr(X, "iloc", X)[rows]
 
 

@@ -74,9 +74,8 @@ def decision_walk(
     Let :math:`a` be the derivative of the margin with respect to the code. The walk
     goes along :math:`\Sigma a`, where :math:`\Sigma` is the covariance of the codes of
     ``X``. This is the shortest way to the boundary if distances are measured in
-    deviations of the codes, so the codes stay plausible. Along :math:`a` itself codes
-    that hardly vary would change most, and the decoded rows would be unlike any data
-    [1]_.
+    deviations of the codes. Along :math:`a` itself, codes that hardly vary may change
+    most, so that the decoded rows are unlike the data [1]_.
 
     References
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from .._pipelines import Parts, as_array, rows_of
 from ..inspection import decision_walk
@@ -17,6 +18,7 @@ from ._images import (
     symmetric_limits_of,
 )
 from ._profiles import draw_profiles, name_lines
+from ._units import name_of_values, to_units_of
 
 
 class DecisionWalkDisplay:
@@ -38,6 +40,9 @@ class DecisionWalkDisplay:
 
     feature_names : array-like of str or None, default=None
         Names of the features.
+
+    standardize : bool, default=False
+        Whether the rows are standardized.
 
     Attributes
     ----------
@@ -81,11 +86,14 @@ class DecisionWalkDisplay:
     9
     """
 
-    def __init__(self, *, original, walk, image_shape=None, feature_names=None):
+    def __init__(
+        self, *, original, walk, image_shape=None, feature_names=None, standardize=False
+    ):
         self.original = original
         self.walk = walk
         self.image_shape = image_shape
         self.feature_names = feature_names
+        self.standardize = standardize
 
     def plot(self, ax=None, *, image_kwargs=None, change_kwargs=None, line_kwargs=None):
         """Draw the walk.
@@ -109,8 +117,8 @@ class DecisionWalkDisplay:
         shape = shape_of_images(self.image_shape, rows.shape[1])
         self.change_ = rows[-1] - rows[0]
         grid = np.stack([self.original, *rows])
-        names = ["row"] + [
-            f"{step:.3g}: {label}"
+        names = [
+            f"{label}\nat {step:.3g}"
             for step, label in zip(
                 self.walk.steps, self.walk.predictions.tolist(), strict=True
             )
@@ -131,18 +139,21 @@ class DecisionWalkDisplay:
                 style | (change_kwargs or {}),
                 first=len(grid),
             )
-            name_images(ax, [""], [*names, "change"], shape)
+            name_images(ax, [""], ["row", *names, "change"], shape)
+            ax.set_xlabel("prediction along the walk; the boundary is at 1")
         else:
             ax = axes_for(self, ax, size_of_figure(grid[:, None], None))
             colours = pyplot("DecisionWalkDisplay.plot").get_cmap("viridis")
+            lines = [name.replace("\n", " ") for name in names]
             styles = [{"color": "0.5", "linewidth": 3.0}]
             places = np.linspace(0, 0.9, len(rows))
             styles += [{"color": colours(place)} for place in places]
             self.lines_ = draw_profiles(
-                *(ax, grid[:, None], names, [""], styles, line_kwargs),
+                *(ax, grid[:, None], ["row", *lines], [""], styles, line_kwargs),
                 self.feature_names,
             )
-            name_lines(ax)
+            ax.set_ylabel(name_of_values(self.standardize))
+            name_lines(ax, title="prediction")
         ax.set_title(f"from {self.walk.predicted} to {self.walk.target}")
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -158,6 +169,7 @@ class DecisionWalkDisplay:
         n_steps=5,
         reach=2.0,
         image_shape=None,
+        standardize=False,
         ax=None,
         image_kwargs=None,
         change_kwargs=None,
@@ -191,6 +203,10 @@ class DecisionWalkDisplay:
             Shape of the images that rows are. None takes that of a convolutional
             autoencoder. Where there is none, rows are shown as lines.
 
+            standardize : bool, default=False
+            Whether to subtract the mean of ``X`` from each feature and to divide by its
+            standard deviation. Use it for tables of features in different units.
+
         ax : matplotlib Axes or None, default=None
             Where to draw. None makes a figure.
 
@@ -209,11 +225,13 @@ class DecisionWalkDisplay:
         original = as_array(rows_of(X, slice(row, row + 1)))[0]
         if image_shape is None:
             image_shape = shape_of_estimator(parts.autoencoder, len(original))
+        to_show = to_units_of(X, standardize)
         display = cls(
-            original=original,
-            walk=walk,
+            original=to_show(original[None])[0],
+            walk=Bunch(**{**walk, "rows": to_show(walk.rows)}),
             image_shape=image_shape,
             feature_names=parts.feature_names,
+            standardize=standardize,
         )
         return display.plot(
             ax,

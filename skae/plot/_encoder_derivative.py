@@ -43,6 +43,9 @@ class EncoderDerivativeDisplay:
     feature_names : array-like of str or None, default=None
         Names of the features.
 
+    standardize : bool, default=False
+        Whether derivatives are those for standardized features.
+
     Attributes
     ----------
     image_ : matplotlib AxesImage or None
@@ -81,13 +84,21 @@ class EncoderDerivativeDisplay:
     """
 
     def __init__(
-        self, *, original, derivative, components, image_shape=None, feature_names=None
+        self,
+        *,
+        original,
+        derivative,
+        components,
+        image_shape=None,
+        feature_names=None,
+        standardize=False,
     ):
         self.original = original
         self.derivative = derivative
         self.components = components
         self.image_shape = image_shape
         self.feature_names = feature_names
+        self.standardize = standardize
 
     def plot(
         self, ax=None, *, image_kwargs=None, derivative_kwargs=None, line_kwargs=None
@@ -137,7 +148,8 @@ class EncoderDerivativeDisplay:
                 self.feature_names,
             )
             ax.axhline(0, color="0.6", linewidth=0.8)
-            ax.set_ylabel("derivative of the code")
+            per = " per deviation" if self.standardize else ""
+            ax.set_ylabel(f"derivative{per}")
             name_lines(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -151,6 +163,7 @@ class EncoderDerivativeDisplay:
         *,
         components=None,
         image_shape=None,
+        standardize=False,
         ax=None,
         image_kwargs=None,
         derivative_kwargs=None,
@@ -176,6 +189,10 @@ class EncoderDerivativeDisplay:
             Shape of the images that rows are. None takes that of a convolutional
             autoencoder. Where there is none, rows are shown as lines.
 
+        standardize : bool, default=False
+            Whether to multiply derivatives by the standard deviation of the feature in
+            ``X``. Use it for tables of features in different units.
+
         ax : matplotlib Axes or None, default=None
             Where to draw. None makes a figure.
 
@@ -190,6 +207,8 @@ class EncoderDerivativeDisplay:
         pyplot(f"{cls.__name__}.from_estimator")
         parts = Parts.of(estimator)
         derivative = encoder_derivative(estimator, X, row)
+        if standardize:
+            derivative = derivative * as_array(X).std(axis=0)
         shown = checked_components(components, len(derivative), n_default=5)
         original = as_array(rows_of(X, slice(row, row + 1)))[0]
         if image_shape is None:
@@ -200,6 +219,7 @@ class EncoderDerivativeDisplay:
             components=shown,
             image_shape=image_shape,
             feature_names=parts.feature_names,
+            standardize=standardize,
         )
         return display.plot(
             ax,

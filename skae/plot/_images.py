@@ -54,7 +54,7 @@ def size_of_figure(grid: np.ndarray, shape: Shape | None) -> tuple[float, float]
     """Return the size in inches of a figure for a grid of rows."""
     n_rows, n_columns, n_features = grid.shape
     if shape is None:
-        return min(2.0 + n_columns * min(n_features, 50) / 20, 14.0) + 2.5, 3.6
+        return min(max(n_columns * min(n_features, 50) / 20, 2.5), 12.0) + 3.5, 3.8
     tile = min(1.1, 12.0 / n_columns)
     return tile * n_columns + 1.6, tile * n_rows * shape[0] / shape[1] + 1.0
 

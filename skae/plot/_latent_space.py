@@ -245,7 +245,7 @@ class _Colours:
         handles, _ = scatter.legend_elements(num=None)
         names = [str(one) for one in self.classes]
         grey, grey_names = axes[0, 0].get_legend_handles_labels()
-        axes[0, 0].legend(
+        legend = axes[0, 0].legend(
             [*handles, *grey],
             [*names, *grey_names],
             title=name,
@@ -253,6 +253,8 @@ class _Colours:
             bbox_to_anchor=(1.01, 1.0),
             frameon=False,
         )
+        # In a grid the cell beside it is empty.
+        legend.set_in_layout(len(axes) == 1)
 
 
 _OF_COLOURS = "c", "color", "cmap", "norm", "vmin", "vmax"

@@ -19,6 +19,7 @@ from ._images import (
     size_of_figure,
 )
 from ._profiles import draw_profiles, name_lines
+from ._units import name_of_values, to_units_of
 
 
 class LatentTraversalDisplay:
@@ -43,6 +44,9 @@ class LatentTraversalDisplay:
 
     feature_names : array-like of str or None, default=None
         Names of the features.
+
+    standardize : bool, default=False
+        Whether the rows are standardized.
 
     Attributes
     ----------
@@ -79,13 +83,21 @@ class LatentTraversalDisplay:
     """
 
     def __init__(
-        self, *, rows, components, steps, image_shape=None, feature_names=None
+        self,
+        *,
+        rows,
+        components,
+        steps,
+        image_shape=None,
+        feature_names=None,
+        standardize=False,
     ):
         self.rows = rows
         self.components = components
         self.steps = steps
         self.image_shape = image_shape
         self.feature_names = feature_names
+        self.standardize = standardize
 
     def plot(self, ax=None, *, image_kwargs=None, line_kwargs=None):
         """Draw the rows.
@@ -123,6 +135,7 @@ class LatentTraversalDisplay:
             self.lines_ = draw_profiles(
                 ax, grid, steps, names, styles, line_kwargs, self.feature_names
             )
+            ax.set_ylabel(name_of_values(self.standardize))
             name_lines(ax, title="deviations")
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -135,9 +148,10 @@ class LatentTraversalDisplay:
         *,
         row=None,
         components=None,
-        n_steps=7,
+        n_steps=5,
         reach=2.0,
         image_shape=None,
+        standardize=False,
         ax=None,
         image_kwargs=None,
         line_kwargs=None,
@@ -159,7 +173,7 @@ class LatentTraversalDisplay:
         components : array-like of int or None, default=None
             Which components to change, from 0. None stands for the first five.
 
-        n_steps : int, default=7
+        n_steps : int, default=5
             Number of steps.
 
         reach : float, default=2.0
@@ -168,6 +182,10 @@ class LatentTraversalDisplay:
         image_shape : tuple of int, "auto" or None, default=None
             Shape of the images that rows are. None takes that of a convolutional
             autoencoder. Where there is none, rows are shown as lines.
+
+            standardize : bool, default=False
+            Whether to subtract the mean of ``X`` from each feature and to divide by its
+            standard deviation. Use it for tables of features in different units.
 
         ax : matplotlib Axes or None, default=None
             Where to draw. None makes a figure.
@@ -193,14 +211,16 @@ class LatentTraversalDisplay:
         changed = np.tile(start, (len(shown), n_steps, 1))
         for line, component in zip(changed, shown, strict=True):
             line[:, component] += steps * codes[:, component].std()
+        to_show = to_units_of(X, standardize)
         rows = parts.decode(changed.reshape(-1, codes.shape[1]))
         if image_shape is None:
             image_shape = shape_of_estimator(parts.autoencoder, rows.shape[1])
         display = cls(
-            rows=rows.reshape(len(shown), n_steps, -1),
+            rows=to_show(rows).reshape(len(shown), n_steps, -1),
             components=shown,
             steps=steps,
             image_shape=image_shape,
             feature_names=parts.feature_names,
+            standardize=standardize,
         )
         return display.plot(ax, image_kwargs=image_kwargs, line_kwargs=line_kwargs)

@@ -19,6 +19,7 @@ from ._images import (
     size_of_figure,
 )
 from ._profiles import draw_profiles, name_lines
+from ._units import name_of_values, to_units_of
 
 
 class ReconstructionDisplay:
@@ -41,6 +42,9 @@ class ReconstructionDisplay:
 
     feature_names : array-like of str or None, default=None
         Names of the features.
+
+    standardize : bool, default=False
+        Whether the rows are standardized.
 
     Attributes
     ----------
@@ -78,12 +82,19 @@ class ReconstructionDisplay:
     """
 
     def __init__(
-        self, *, originals, reconstructions, image_shape=None, feature_names=None
+        self,
+        *,
+        originals,
+        reconstructions,
+        image_shape=None,
+        feature_names=None,
+        standardize=False,
     ):
         self.originals = originals
         self.reconstructions = reconstructions
         self.image_shape = image_shape
         self.feature_names = feature_names
+        self.standardize = standardize
 
     def plot(self, ax=None, *, image_kwargs=None, line_kwargs=None):
         """Draw the rows.
@@ -124,6 +135,7 @@ class ReconstructionDisplay:
             self.lines_ = draw_profiles(
                 ax, grid, names, columns, styles, line_kwargs, self.feature_names
             )
+            ax.set_ylabel(name_of_values(self.standardize))
             name_lines(ax)
         below = ", then ".join(self.reconstructions) if len(names) > 2 else "each row"
         ax.set_xlabel(f"mean squared error of {below}")
@@ -139,6 +151,7 @@ class ReconstructionDisplay:
         n_samples=8,
         pca=None,
         image_shape=None,
+        standardize=False,
         ax=None,
         image_kwargs=None,
         line_kwargs=None,
@@ -164,6 +177,10 @@ class ReconstructionDisplay:
             Shape of the images that rows are. None takes that of a convolutional
             autoencoder. Where there is none, rows are shown as lines.
 
+            standardize : bool, default=False
+            Whether to subtract the mean of ``X`` from each feature and to divide by its
+            standard deviation. Use it for tables of features in different units.
+
         ax : matplotlib Axes or None, default=None
             Where to draw. None makes a figure.
 
@@ -185,13 +202,16 @@ class ReconstructionDisplay:
         if image_shape is None:
             image_shape = shape_of_estimator(parts.autoencoder, originals.shape[1])
         shape_of_images(image_shape, originals.shape[1])
+        to_show = to_units_of(X, standardize)
         display = cls(
-            originals=originals,
+            originals=to_show(originals),
             reconstructions={
-                name: one.decode(one.encode(shown)) for name, one in models.items()
+                name: to_show(one.decode(one.encode(shown)))
+                for name, one in models.items()
             },
             image_shape=image_shape,
             feature_names=parts.feature_names,
+            standardize=standardize,
         )
         return display.plot(ax, image_kwargs=image_kwargs, line_kwargs=line_kwargs)
 

@@ -51,7 +51,8 @@ class TrainingCurveDisplay:
         The loss of the start, a horizontal line.
 
     phase_lines_ : list of matplotlib Line2D
-        A vertical line between two phases.
+        A vertical line between two phases. In the second phase the training loss is
+        that of augmented rows, which is larger.
 
     best_point_ : matplotlib Line2D
         Where the best weights were.
@@ -133,7 +134,7 @@ class TrainingCurveDisplay:
         style = {"color": "0.6", "linestyle": ":"}
         self.phase_lines_ = [ax.axvline(end, **style) for end in ends]
         for line in self.phase_lines_[:1]:
-            line.set_label("next phase")
+            line.set_label("then the encoder alone")
         self.best_epoch_ = int(np.nanargmin(decides))
         name = f"best, epoch {self.best_epoch_}" if self.best_epoch_ else "best, start"
         (self.best_point_,) = ax.plot(
