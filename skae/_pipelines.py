@@ -41,6 +41,7 @@ class Parts(NamedTuple):
         """
         fitted = getattr(estimator, "best_estimator_", estimator)
         if isinstance(fitted, Pipeline):
+            fitted = _flat(fitted)
             steps = [step for _, step in fitted.steps]
             own = [isinstance(step, CodecTransformer) for step in steps]
             found = np.flatnonzero(own if any(own) else [_decodes(s) for s in steps])
@@ -111,6 +112,19 @@ def checked_row(row: Any, n_samples: int) -> int:
         )
     check_scalar(row, "row", Integral, min_val=0, max_val=n_samples - 1)
     return int(row)
+
+
+def _flat(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline with the steps of those in it as steps of its own."""
+    steps = [step for _, step in pipeline.steps]
+    if not any(isinstance(step, Pipeline) for step in steps):
+        return pipeline
+    flat: list = []
+    for step in steps:
+        flat += (
+            _flat(step).named_steps.values() if isinstance(step, Pipeline) else [step]
+        )
+    return Pipeline([(str(i), step) for i, step in enumerate(flat)])
 
 
 def _decodes(step: Any) -> bool:

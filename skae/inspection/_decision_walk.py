@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch, check_scalar
 
-from .._pipelines import Parts, checked_row, rows_of
+from .._pipelines import Parts, checked_row, like, rows_of
 
 _TOLERANCE = 1e-3
 """Largest difference between a decision and a linear one, in its largest change."""
@@ -105,14 +105,21 @@ def decision_walk(
     codes = parts.encode(X).astype(np.float64)
     row = checked_row(row, len(codes))
     # The row alone, since the last bits of a code depend on the rows beside it.
-    code = parts.encode(rows_of(X, slice(row, row + 1))).astype(np.float64)[0]
-    start = _decisions(classifier, code[None])[0]
+    encoded = parts.reducer.transform(rows_of(X, slice(row, row + 1)))
+    code = np.asarray(encoded, dtype=np.float64)[0]
+
+    def decisions(codes: np.ndarray) -> np.ndarray:
+        found = np.asarray(classifier.decision_function(like(encoded, codes)))
+        # One for each class, also where there are two.
+        return found if found.ndim > 1 else np.stack([-found, found], axis=1) / 2
+
+    start = decisions(code[None])[0]
     first = int(start.argmax())
     last = _index_of(target, classifier.classes_, start)
 
     def margins(codes: np.ndarray) -> np.ndarray:
-        decisions = _decisions(classifier, codes)
-        return decisions[:, last] - decisions[:, first]
+        found = decisions(codes)
+        return found[:, last] - found[:, first]
 
     spread = np.cov(codes, rowvar=False).reshape(len(code), len(code))
     deviations = np.sqrt(np.diag(spread))
@@ -142,7 +149,7 @@ def decision_walk(
         codes=walked,
         rows=parts.decode(walked),
         margins=found,
-        predictions=classifier.predict(walked),
+        predictions=classifier.predict(like(encoded, walked)),
         predicted=classifier.classes_[first],
         target=classifier.classes_[last],
     )
@@ -159,14 +166,6 @@ def _linear_classifier(parts: Parts) -> Any:
             f"is {(last or parts.autoencoder)!r}."
         )
     return parts.after
-
-
-def _decisions(classifier: Any, codes: np.ndarray) -> np.ndarray:
-    """Return one decision for each class."""
-    decisions = np.asarray(classifier.decision_function(codes))
-    if decisions.ndim == 1:
-        return np.stack([-decisions, decisions], axis=1) / 2
-    return decisions
 
 
 def _index_of(target: Any, classes: np.ndarray, decisions: np.ndarray) -> int:

@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from .._data import slices
+from .._model import NetworkCodec
 from .._pipelines import Parts, as_array, checked_row, like, rows_of
 
-_STEP = 1e-3
-"""Step of the differences, in deviations of a feature."""
+_STEP, _COARSE_STEP = 1e-3, 3e-2
+"""Steps of differences in deviations of a feature, in float64 and in float32."""
 
 _FEATURES = 64
 """Features of a call. Dense networks encode twice as many rows in float64."""
@@ -44,9 +45,11 @@ def encoder_derivative(estimator: Any, X: Any, row: int) -> np.ndarray:
 
     Notes
     -----
-    The derivative is computed by central differences over a thousandth of each
-    feature's standard deviation. So it includes all steps before the autoencoder, and
-    it needs no particular backend. For PCA it is ``components_``, at any row.
+    The derivative is computed by central differences. So it includes all steps before
+    the autoencoder, and it needs no particular backend. A difference spans a thousandth
+    of the feature's standard deviation to both sides, or three hundredths where a
+    network is computed in float32: convolutional ones, and those with other activations
+    than NumPy computes. For PCA the derivative is ``components_``, at any row.
 
     Examples
     --------
@@ -65,7 +68,9 @@ def encoder_derivative(estimator: Any, X: Any, row: int) -> np.ndarray:
     row = checked_row(row, int(scaler.n_samples_seen_))
     at = as_array(rows_of(X, slice(row, row + 1)))[0]
     typical = np.sqrt(scaler.var_.mean()) or 1.0
-    steps = _STEP * np.where(scaler.var_ > 0, np.sqrt(scaler.var_), typical)
+    steps = _step(parts.autoencoder) * np.where(
+        scaler.var_ > 0, np.sqrt(scaler.var_), typical
+    )
     columns = []
     for part in slices(len(at), _FEATURES):
         moves = np.eye(len(at))[part] * steps
@@ -75,3 +80,9 @@ def encoder_derivative(estimator: Any, X: Any, row: int) -> np.ndarray:
         taken = (at + steps) - (at - steps)
         columns.append((above - below) / taken[part, None])
     return np.concatenate(columns).T
+
+
+def _step(autoencoder: Any) -> float:
+    codec = getattr(autoencoder, "_codec", None)
+    in_float32 = isinstance(codec, NetworkCodec) and not codec.spec.has_numpy_forward
+    return _COARSE_STEP if in_float32 else _STEP

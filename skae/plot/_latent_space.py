@@ -13,6 +13,9 @@ from ._components import checked_components
 
 _NO_LABEL = "no label"
 
+_IN_COLUMN, _MOST = 16, 40
+"""Classes in a column of the legend, and most classes in a legend."""
+
 
 class LatentSpaceDisplay:
     """Codes as points, coloured by label.
@@ -242,13 +245,16 @@ class _Colours:
             shown = [ax for ax in axes.ravel() if ax is not None]
             axes[0, 0].figure.colorbar(scatter, ax=shown, label=name)
             return
-        handles, _ = scatter.legend_elements(num=None)
+        if len(self.classes) > _MOST:
+            return
+        handles, _ = scatter.legend_elements(num=None, alpha=scatter.get_alpha())
         names = [str(one) for one in self.classes]
         grey, grey_names = axes[0, 0].get_legend_handles_labels()
         legend = axes[0, 0].legend(
             [*handles, *grey],
             [*names, *grey_names],
             title=name,
+            ncols=1 + len(handles) // _IN_COLUMN,
             loc="upper left",
             bbox_to_anchor=(1.01, 1.0),
             frameon=False,
