@@ -160,6 +160,18 @@ def test_frames_sparse_rows_and_searches_give_the_figure_of_arrays(
 
 
 @every_display
+def test_pipelines_in_pipelines_give_the_same_figure(display, pipeline, digits):
+    scaler, autoencoder, classifier = (step for _, step in pipeline.steps)
+    expected = drawn(MAKE[display](pipeline, digits[:300]))
+    for nested in (
+        make_pipeline(make_pipeline(scaler, autoencoder), classifier),
+        make_pipeline(scaler, make_pipeline(autoencoder, classifier)),
+    ):
+        found = drawn(MAKE[display](nested, digits[:300]))
+        np.testing.assert_array_equal(found, expected)
+
+
+@every_display
 def test_frames_of_pandas_from_the_steps_before_are_understood(display, wine):
     steps = StandardScaler(), linear(), LogisticRegression()
     plain, frames = (clone(make_pipeline(*steps)) for _ in range(2))
