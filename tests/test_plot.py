@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from matplotlib.colors import to_rgba
+from matplotlib.colors import LogNorm, to_rgba
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -241,6 +241,9 @@ def test_keywords_of_images_replace_the_defaults(
     assert getattr(made, image).get_cmap().name == "magma"
     assert getattr(made, image).get_clim()[1] == 40
     assert made.lines_ is None
+    norm = LogNorm(1, 20)
+    given[keywords] = {"norm": norm}
+    assert getattr(MAKE[display](pipeline, digits[:300], **given), image).norm is norm
 
 
 with_images = pytest.mark.parametrize(

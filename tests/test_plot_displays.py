@@ -116,7 +116,9 @@ def test_given_reconstructions_are_shown(digits):
 
 
 def test_images_of_convolutional_autoencoders_need_no_shape(digits):
-    model = ConvolutionalAutoencoderTransformer(2, max_iter=1).fit(digits[:50])
+    model = ConvolutionalAutoencoderTransformer(
+        2, filters=2, hidden_layer_sizes=(), max_iter=1
+    ).fit(digits[:50])
     assert ReconstructionDisplay.from_estimator(model, digits).image_ is not None
     assert LatentTraversalDisplay.from_estimator(model, digits).image_ is not None
     # Rows of 63 features are lines of pixels.
@@ -222,6 +224,21 @@ def test_bad_components_are_refused(bad, linear, digits):
     for display in (LatentSpaceDisplay, LatentTraversalDisplay):
         with pytest.raises(ValueError, match="different integers from 0 to 3. Got"):
             display.from_estimator(linear, digits, components=bad)
+
+
+def test_keywords_of_points(linear, digits):
+    given = {"s": 50, "color": "magenta", "linewidth": 2}
+    display = LatentSpaceDisplay.from_estimator(linear, digits, scatter_kwargs=given)
+    scatter = display.scatters_[0, 0]
+    assert to_rgba("magenta", 0.8) == pytest.approx(tuple(scatter.get_facecolors()[0]))
+    assert (scatter.get_sizes(), scatter.get_linewidths()) == ([50], [2])
+    given = {"cmap": "magma", "alpha": 1}
+    display = LatentSpaceDisplay.from_estimator(linear, digits, Y, scatter_kwargs=given)
+    assert display.scatters_[0, 0].get_cmap().name == "magma"
+    with pytest.raises(ValueError, match="and y both set the colours"):
+        LatentSpaceDisplay.from_estimator(
+            linear, digits, Y, scatter_kwargs={"color": "magenta"}
+        )
 
 
 def test_labels_of_another_length_are_refused(linear, digits):

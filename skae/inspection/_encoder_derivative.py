@@ -65,7 +65,7 @@ def encoder_derivative(estimator: Any, X: Any, row: int) -> np.ndarray:
     """
     parts = Parts.of(estimator)
     scaler = StandardScaler(with_mean=False).fit(X)
-    row = checked_row(row, int(scaler.n_samples_seen_))
+    row = checked_row(row, X.shape[0] if hasattr(X, "shape") else len(X))
     at = as_array(rows_of(X, slice(row, row + 1)))[0]
     typical = np.sqrt(scaler.var_.mean()) or 1.0
     steps = _step(parts.autoencoder) * np.where(

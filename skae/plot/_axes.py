@@ -44,3 +44,19 @@ def line_style(defaults: dict[str, Any], given: dict[str, Any] | None) -> dict:
     from matplotlib.lines import Line2D
 
     return defaults | normalize_kwargs(given or {}, Line2D)
+
+
+def points_style(defaults: dict[str, Any], given: dict[str, Any] | None) -> dict:
+    """Return keywords of points, likewise."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.collections import PathCollection
+
+    return defaults | normalize_kwargs(given or {}, PathCollection)
+
+
+def image_style(defaults: dict[str, Any], given: dict[str, Any] | None) -> dict:
+    """Return keywords of an image. A norm replaces the default limits of colours."""
+    given = given or {}
+    if "norm" in given:
+        defaults = {k: v for k, v in defaults.items() if k not in ("vmin", "vmax")}
+    return defaults | given

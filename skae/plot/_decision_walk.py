@@ -7,7 +7,7 @@ from sklearn.utils import Bunch
 
 from .._pipelines import Parts, as_array, rows_of
 from ..inspection import decision_walk
-from ._axes import axes_for, pyplot
+from ._axes import axes_for, image_style, pyplot
 from ._images import (
     draw_images,
     limits_of,
@@ -127,7 +127,7 @@ class DecisionWalkDisplay:
         if shape is not None:
             size = size_of_figure(grid[None, [*range(len(grid)), 0]], shape)
             ax = axes_for(self, ax, size)
-            style = {"cmap": "gray", **limits_of(grid)} | (image_kwargs or {})
+            style = image_style({"cmap": "gray", **limits_of(grid)}, image_kwargs)
             self.image_ = draw_images(ax, grid[None], shape, style)
             change = self.change_
             if shape[2] > 1:
@@ -136,7 +136,7 @@ class DecisionWalkDisplay:
             style = {"cmap": "RdBu_r", **symmetric_limits_of(change)}
             self.change_image_ = draw_images(
                 *(ax, change[None, None], (*shape[:2], 1)),
-                style | (change_kwargs or {}),
+                image_style(style, change_kwargs),
                 first=len(grid),
             )
             name_images(ax, [""], ["row", *names, "change"], shape)
@@ -203,7 +203,7 @@ class DecisionWalkDisplay:
             Shape of the images that rows are. None takes that of a convolutional
             autoencoder. Where there is none, rows are shown as lines.
 
-            standardize : bool, default=False
+        standardize : bool, default=False
             Whether to subtract the mean of ``X`` from each feature and to divide by its
             standard deviation. Use it for tables of features in different units.
 

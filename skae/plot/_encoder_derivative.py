@@ -6,7 +6,7 @@ import numpy as np
 
 from .._pipelines import Parts, as_array, rows_of
 from ..inspection import encoder_derivative
-from ._axes import axes_for, pyplot
+from ._axes import axes_for, image_style, pyplot
 from ._components import checked_components
 from ._images import (
     draw_images,
@@ -128,7 +128,7 @@ class EncoderDerivativeDisplay:
             row = self.original[None, None]
             size = size_of_figure(np.stack([self.original, *found])[None], shape)
             ax = axes_for(self, ax, size)
-            style = {"cmap": "gray", **limits_of(row)} | (image_kwargs or {})
+            style = image_style({"cmap": "gray", **limits_of(row)}, image_kwargs)
             self.image_ = draw_images(ax, row, shape, style)
             if shape[2] > 1:
                 # Colours cannot be negative: the sum over the channels has a sign.
@@ -136,7 +136,7 @@ class EncoderDerivativeDisplay:
             style = {"cmap": "RdBu_r", **symmetric_limits_of(found)}
             self.derivative_image_ = draw_images(
                 *(ax, found[None], (*shape[:2], 1)),
-                style | (derivative_kwargs or {}),
+                image_style(style, derivative_kwargs),
                 first=1,
             )
             name_images(ax, [""], ["row", *names], shape)

@@ -14,6 +14,9 @@ _CHANNELS = 1, 3, 4
 _GAP = 10
 """The gap between images is one pixel for so many of their shorter side."""
 
+_OF_GREY = "vmin", "vmax", "cmap", "norm"
+"""Keywords that do not apply to colours."""
+
 Shape = tuple[int, int, int]
 
 
@@ -87,7 +90,7 @@ def draw_images(
         Height, width and channels of each.
 
     style : dict
-        Keywords for ``imshow``, with "vmin" and "vmax".
+        Keywords for ``imshow``.
 
     first : int
         The column of the axes at which to begin.
@@ -133,8 +136,9 @@ def _gap(shape: Shape) -> int:
 
 def _coloured(sheet: np.ndarray, style: dict) -> tuple[np.ndarray, dict]:
     """Return colours between 0 and 1, transparent between the images."""
-    low, high = style["vmin"], style["vmax"]
-    style = {k: v for k, v in style.items() if k not in ("vmin", "vmax", "cmap")}
+    low = style.get("vmin", np.nanmin(sheet))
+    high = style.get("vmax", np.nanmax(sheet))
+    style = {k: v for k, v in style.items() if k not in _OF_GREY}
     colours = np.clip((sheet - low) / ((high - low) or 1.0), 0, 1)
     alpha = np.isfinite(sheet).all(axis=2, keepdims=True).astype(float)
     if sheet.shape[2] == 3:

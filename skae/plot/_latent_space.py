@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from .._pipelines import Parts
-from ._axes import axes_for, pyplot
+from ._axes import axes_for, points_style, pyplot
 from ._components import checked_components
 
 _NO_LABEL = "no label"
@@ -102,7 +102,7 @@ class LatentSpaceDisplay:
         self.components_, self.ax_, self.figure_ = shown, ax, ax.figure
         self.axes_ = _grid(ax, n_sides)
         self.scatters_ = np.full(self.axes_.shape, None)
-        colours = _Colours(self.labels, scatter_kwargs or {})
+        colours = _Colours(self.labels, scatter_kwargs)
         for i, j in zip(*np.tril_indices(n_sides), strict=True):
             cell = self.axes_[i, j]
             x = self.codes[:, shown[j]]
@@ -198,11 +198,17 @@ class LatentSpaceDisplay:
 class _Colours:
     """Colours and heights of points, from labels and the user's keywords."""
 
-    def __init__(self, labels: np.ndarray | None, style: dict[str, Any]) -> None:
-        self.style: dict[str, Any] = {"s": 9, "linewidth": 0, "alpha": 0.8, **style}
+    def __init__(self, labels: np.ndarray | None, style: dict | None) -> None:
+        self.style = points_style({"s": 9, "linewidth": 0, "alpha": 0.8}, style)
         self.classes = self.values = None
         if labels is None:
             return
+        for name in ("c", "color"):
+            if name in self.style:
+                raise ValueError(
+                    f"scatter_kwargs={{{name!r}: ...}} and y both set the colours. "
+                    "Leave one of them out."
+                )
         if labels.dtype.kind == "f":
             self.values = labels.astype(np.float64)
             return

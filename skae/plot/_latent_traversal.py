@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from .._pipelines import Parts, rows_of
-from ._axes import axes_for, pyplot
+from ._axes import axes_for, image_style, pyplot
 from ._components import checked_components
 from ._images import (
     draw_images,
@@ -124,7 +124,7 @@ class LatentTraversalDisplay:
         steps = [f"{step:+.3g}" if step else "0" for step in self.steps]
         self.image_ = self.lines_ = None
         if shape is not None:
-            style = {"cmap": "gray", **limits_of(grid)} | (image_kwargs or {})
+            style = image_style({"cmap": "gray", **limits_of(grid)}, image_kwargs)
             self.image_ = draw_images(ax, grid, shape, style)
             name_images(ax, names, steps, shape)
             ax.set_xlabel("standard deviations of the code")
@@ -183,7 +183,7 @@ class LatentTraversalDisplay:
             Shape of the images that rows are. None takes that of a convolutional
             autoencoder. Where there is none, rows are shown as lines.
 
-            standardize : bool, default=False
+        standardize : bool, default=False
             Whether to subtract the mean of ``X`` from each feature and to divide by its
             standard deviation. Use it for tables of features in different units.
 

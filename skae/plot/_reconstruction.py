@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from .._pipelines import Parts, as_array, rows_of
-from ._axes import axes_for, pyplot
+from ._axes import axes_for, image_style, pyplot
 from ._images import (
     draw_images,
     limits_of,
@@ -127,7 +127,7 @@ class ReconstructionDisplay:
         self.image_ = self.lines_ = None
         if shape is not None:
             style = {"cmap": "gray", **limits_of(self.originals)}
-            self.image_ = draw_images(ax, grid, shape, style | (image_kwargs or {}))
+            self.image_ = draw_images(ax, grid, shape, image_style(style, image_kwargs))
             name_images(ax, names, columns, shape)
         else:
             styles = [{"color": "0.5", "linewidth": 3.0}]
@@ -177,7 +177,7 @@ class ReconstructionDisplay:
             Shape of the images that rows are. None takes that of a convolutional
             autoencoder. Where there is none, rows are shown as lines.
 
-            standardize : bool, default=False
+        standardize : bool, default=False
             Whether to subtract the mean of ``X`` from each feature and to divide by its
             standard deviation. Use it for tables of features in different units.
 
