@@ -146,7 +146,8 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         noise. Pass an int for the same result in every fit.
 
     verbose : bool, default=False
-        Whether to print the losses of each epoch, and which model was kept.
+        Whether to print the losses of each epoch, and which model was kept. In a
+        terminal and in a notebook the epochs share one line.
 
     Attributes
     ----------

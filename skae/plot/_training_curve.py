@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._pipelines import Parts
+from .._training import name_of_start
 from ._axes import axes_for, line_style, pyplot
 
 
@@ -181,21 +180,8 @@ class TrainingCurveDisplay:
             loss_curve=fitted.loss_curve_,
             validation_loss_curve=fitted.validation_loss_curve_,
             start_loss=fitted.start_loss_,
-            start_name=_name_of_start(fitted),
+            start_name=name_of_start(fitted.get_params(deep=False)),
             n_iter_per_phase=fitted.n_iter_per_phase_,
             selected_model=fitted.selected_model_,
         )
         return display.plot(ax, line_kwargs=line_kwargs, start_kwargs=start_kwargs)
-
-
-def _name_of_start(fitted: Any) -> str:
-    """Say from what model training started."""
-    if fitted.warm_start:
-        return "start"
-    if getattr(fitted, "skip_connections", "linear") is None:
-        return "random weights"
-    if hasattr(fitted, "likelihood"):
-        return "probabilistic PCA"
-    if getattr(fitted, "target_weight", 0):
-        return "principal covariates regression"
-    return "PCA"
