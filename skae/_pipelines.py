@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_scalar
 
@@ -39,7 +40,7 @@ class Parts(NamedTuple):
         Without an autoencoder of skae, the last step that has ``transform`` and
         ``inverse_transform`` takes its place, for example PCA.
         """
-        fitted = getattr(estimator, "best_estimator_", estimator)
+        fitted = _opened(estimator)
         if isinstance(fitted, Pipeline):
             fitted = _flat(fitted)
             steps = [step for _, step in fitted.steps]
@@ -114,17 +115,27 @@ def checked_row(row: Any, n_samples: int) -> int:
     return int(row)
 
 
+def _opened(estimator: Any) -> Any:
+    """Return what a search found or what a frozen estimator holds."""
+    if isinstance(estimator, FrozenEstimator):
+        return _opened(estimator.estimator)
+    if hasattr(estimator, "best_estimator_"):
+        return _opened(estimator.best_estimator_)
+    return estimator
+
+
 def _flat(pipeline: Pipeline) -> Pipeline:
     """Return the pipeline with the steps of those in it as steps of its own."""
-    steps = [step for _, step in pipeline.steps]
-    if not any(isinstance(step, Pipeline) for step in steps):
+    given = [step for _, step in pipeline.steps]
+    steps: list = []
+    for step in map(_opened, given):
+        if isinstance(step, Pipeline):
+            steps += (inner for _, inner in _flat(step).steps)
+        else:
+            steps.append(step)
+    if steps == given:
         return pipeline
-    flat: list = []
-    for step in steps:
-        flat += (
-            _flat(step).named_steps.values() if isinstance(step, Pipeline) else [step]
-        )
-    return Pipeline([(str(i), step) for i, step in enumerate(flat)])
+    return Pipeline([(str(i), step) for i, step in enumerate(steps)])
 
 
 def _decodes(step: Any) -> bool:

@@ -13,6 +13,7 @@ from matplotlib.colors import LogNorm, to_rgba
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -160,12 +161,16 @@ def test_frames_sparse_rows_and_searches_give_the_figure_of_arrays(
 
 
 @every_display
-def test_pipelines_in_pipelines_give_the_same_figure(display, pipeline, digits):
+def test_pipelines_in_pipelines_and_frozen_ones_give_the_same_figure(
+    display, pipeline, digits
+):
     scaler, autoencoder, classifier = (step for _, step in pipeline.steps)
     expected = drawn(MAKE[display](pipeline, digits[:300]))
     for nested in (
         make_pipeline(make_pipeline(scaler, autoencoder), classifier),
         make_pipeline(scaler, make_pipeline(autoencoder, classifier)),
+        make_pipeline(FrozenEstimator(make_pipeline(scaler, autoencoder)), classifier),
+        FrozenEstimator(pipeline),
     ):
         found = drawn(MAKE[display](nested, digits[:300]))
         np.testing.assert_array_equal(found, expected)
@@ -282,6 +287,16 @@ def test_images_with_colours_are_shown(display, digits):
         expected = X[0].reshape(4, 4, 3) - shown.min()
         expected = expected / (shown.max() - shown.min())
         np.testing.assert_allclose(sheet[:4, :4, :3], expected)
+
+
+@pytest.mark.parametrize("display", [ReconstructionDisplay, LatentSpaceDisplay])
+def test_the_errors_of_estimators_reach_the_user(display, pipeline, digits):
+    with pytest.raises(ValueError, match="X has 63 features, but MinMaxScaler is exp"):
+        MAKE[display](pipeline, digits[:, 1:])
+    with pytest.raises(
+        ValueError, match=r"Flatten images by X.reshape\(len\(X\), -1\)"
+    ):
+        MAKE[display](pipeline[1], digits.reshape(-1, 8, 8))
 
 
 def test_steps_that_cannot_be_inverted_are_refused(digits):

@@ -208,6 +208,13 @@ def test_rows_without_a_label_are_grey(kind, linear, digits):
         assert legend == ["0", "1", "2", "3", "4", "no label"]
 
 
+def test_all_rows_may_be_without_a_label(linear, digits):
+    display = LatentSpaceDisplay.from_estimator(linear, digits, np.full(1797, -1))
+    assert len(display.ax_.collections[0].get_offsets()) == 1797
+    assert texts(display.ax_.get_legend().get_texts()) == ["no label"]
+    display.figure_.canvas.draw()
+
+
 def test_many_classes_have_different_colours(linear, digits):
     display = LatentSpaceDisplay.from_estimator(linear, digits, np.arange(1797) % 30)
     display.figure_.canvas.draw()

@@ -13,6 +13,9 @@ from .._pipelines import Parts, checked_row, like, rows_of
 _TOLERANCE = 1e-3
 """Largest difference between a decision and a linear one, in its largest change."""
 
+_ROUNDING = 1e-9
+"""Changes below this share of the decisions are rounding errors."""
+
 
 def decision_walk(
     estimator: Any,
@@ -139,7 +142,8 @@ def decision_walk(
     boundary = -margins(code[None])[0] / speed
     walked = code + np.outer(steps * boundary, direction)
     found, expected = margins(walked), (1 - steps) * margins(code[None])[0]
-    if np.abs(found - expected).max() > _TOLERANCE * np.abs(expected[0] - expected[-1]):
+    change = np.abs(expected[0] - expected[-1]) + _ROUNDING * np.abs(start).max()
+    if np.abs(found - expected).max() > _TOLERANCE * change:
         raise ValueError(
             "The decision is not linear in the codes. The steps after the autoencoder "
             "must be linear, and so must the decision_function of the classifier."

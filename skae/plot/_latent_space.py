@@ -253,7 +253,10 @@ class _Colours:
             return
         if len(self.classes) > _MOST:
             return
-        handles, _ = scatter.legend_elements(num=None, alpha=scatter.get_alpha())
+        handles = []
+        if len(self.classes):
+            alpha = scatter.get_alpha()
+            handles, _ = scatter.legend_elements(num=None, alpha=alpha)
         names = [str(one) for one in self.classes]
         grey, grey_names = axes[0, 0].get_legend_handles_labels()
         legend = axes[0, 0].legend(

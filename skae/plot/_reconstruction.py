@@ -198,17 +198,15 @@ class ReconstructionDisplay:
         models = {"reconstruction": parts}
         if pca is not None:
             models["PCA"] = Parts.of(pca)
+        # Estimators say best what is wrong with rows.
+        found = {name: one.decode(one.encode(shown)) for name, one in models.items()}
         originals = as_array(shown)
         if image_shape is None:
             image_shape = shape_of_estimator(parts.autoencoder, originals.shape[1])
-        shape_of_images(image_shape, originals.shape[1])
         to_show = to_units_of(X, standardize)
         display = cls(
             originals=to_show(originals),
-            reconstructions={
-                name: to_show(one.decode(one.encode(shown)))
-                for name, one in models.items()
-            },
+            reconstructions={name: to_show(rows) for name, rows in found.items()},
             image_shape=image_shape,
             feature_names=parts.feature_names,
             standardize=standardize,
