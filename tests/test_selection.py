@@ -64,6 +64,7 @@ def test_a_network_is_kept_if_it_gains_beside_a_dominant_feature():
 
 def test_the_printed_comparison_says_why_a_lower_loss_is_not_enough():
     losses = "loss of the network 0.90000000, at the start 1.00000000"
-    assert str(Comparison(True, 1.0, 0.9)) == losses
-    assert str(Comparison(False, 1.0, 0.9)) == losses + ", no significant gain"
-    assert "no significant gain" not in str(Comparison(False, 1.0, 1.1))
+    before, lower, higher = np.array([1.0, 0.9, 1.1])
+    assert str(Comparison(True, before, lower)) == losses
+    assert str(Comparison(False, before, lower)) == losses + ", no significant gain"
+    assert "no significant gain" not in str(Comparison(False, before, higher))

@@ -33,8 +33,9 @@ class Comparison(NamedTuple):
 
     def __str__(self) -> str:
         losses = f"loss of the network {self.after:.8f}, at the start {self.before:.8f}"
-        lucky = not self.is_better and self.after < self.before
-        return losses + ", no significant gain" * lucky
+        if not self.is_better and self.after < self.before:
+            return losses + ", no significant gain"
+        return losses
 
 
 def compared(
