@@ -181,7 +181,8 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         noise. Pass an int for the same result in every fit.
 
     verbose : bool, default=False
-        Whether to print the losses of each epoch, and which model was kept.
+        Whether to print the losses of each epoch, and which model was kept. In a
+        terminal and in a notebook the epochs share one line.
 
     Attributes
     ----------
@@ -233,6 +234,9 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     n_iter_ : int
         Number of epochs run, at most ``max_iter``. A closed form counts as one.
 
+    n_iter_per_phase_ : list of int
+        The same for each phase of training.
+
     loss_curve_ : list of float
         Mean training loss of each epoch, in units of the global scale. With the squared
         error it is the share of the variance left unexplained. In the second phase it
@@ -240,6 +244,11 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
 
     validation_loss_curve_ : list of float or None
         Mean loss of the held-out rows after each epoch.
+
+    start_loss_ : float or None
+        Mean loss of the same rows as ``best_loss_`` before the first epoch. Unless
+        ``warm_start`` continues a network, it is the loss of the model at the start:
+        the linear model, if there is one. None after ``partial_fit``.
 
     best_loss_ : float
         Lowest mean loss of the held-out rows, or of all rows if none are held out. The

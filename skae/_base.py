@@ -203,7 +203,7 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
         self._forget_earlier_fits()
         earlier = self._weights_to_continue(spec)
         with EpochListener(
-            *(self, X, y, run.n_epochs),
+            *(self, X, y, run.epochs_per_phase),
             lambda report: self._fitted_attributes(
                 network(report.weights()), data, own.mean, report, labels
             ),

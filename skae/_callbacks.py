@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _keras as keras
 from ._model import TrainingModel
+from ._training import ProgressLine, name_of_start
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -163,8 +164,8 @@ class EpochListener:
     X, y : array-like
         What ``fit`` was called with.
 
-    n_epochs : int
-        Most epochs.
+    epochs_per_phase : sequence of int
+        Most epochs of each phase.
 
     attributes : callable
         Returns, for a report, the attributes of an estimator fitted so far.
@@ -182,7 +183,7 @@ class EpochListener:
         estimator: Any,
         X: Any,
         y: Any,
-        n_epochs: int = 0,
+        epochs_per_phase: Sequence[int] = (),
         attributes: Callable[[Any], dict[str, Any]] = lambda report: {},
         watched: Callable[[], TrainingModel] | None = None,
         weights: Callable[[Any], dict] = lambda report: report.weights(),
@@ -190,8 +191,12 @@ class EpochListener:
         self._estimator = estimator
         self._task = {"estimator": estimator, "X": X, "y": y}
         self._attributes = attributes
-        self._n_epochs = n_epochs
+        self._n_epochs = sum(epochs_per_phase)
         self._watched, self._weights = watched, weights
+        self._line: ProgressLine | None = None
+        if estimator.verbose:
+            start_name = name_of_start(estimator.get_params(deep=False))
+            self._line = ProgressLine(epochs_per_phase, start_name)
         self._keras: KerasCalls | None = None
 
     def __enter__(self) -> EpochListener:
@@ -210,6 +215,8 @@ class EpochListener:
         return self
 
     def __exit__(self, failure, *_: object) -> None:
+        if self._line is not None:
+            self._line.end()
         if self._keras is not None and failure is None:
             self._keras.end()
         if self._context is not None and failure is None:
@@ -217,8 +224,8 @@ class EpochListener:
 
     def __call__(self, report) -> bool:
         """Report an epoch; return whether a callback asks to stop."""
-        if self._estimator.verbose:
-            print(report)
+        if self._line is not None:
+            self._line.show(report)
         stops = False
         if self._keras is not None:
             stops = self._keras.on_epoch(report, self._weights(report))

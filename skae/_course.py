@@ -14,8 +14,10 @@ def course_attributes(course: TrainingResult | EpochReport) -> dict[str, Any]:
     """Return the fitted attributes that say how training went, by name."""
     return {
         "n_iter_": len(course.loss_curve),
+        "n_iter_per_phase_": course.n_iter_per_phase,
         "loss_curve_": course.loss_curve,
         "validation_loss_curve_": course.validation_loss_curve,
+        "start_loss_": course.start_loss,
         "best_loss_": course.best_loss,
     }
 

@@ -146,7 +146,8 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         noise. Pass an int for the same result in every fit.
 
     verbose : bool, default=False
-        Whether to print the losses of each epoch, and which model was kept.
+        Whether to print the losses of each epoch, and which model was kept. In a
+        terminal and in a notebook the epochs share one line.
 
     Attributes
     ----------
@@ -194,12 +195,20 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
     n_iter_ : int
         Number of epochs run, at most ``max_iter``. A closed form counts as one.
 
+    n_iter_per_phase_ : list of int
+        The same for each phase of training.
+
     loss_curve_ : list of float
         Minus the mean bound of each epoch, with ``beta``, in nats for each feature of
         rows in units of the global scale.
 
     validation_loss_curve_ : list of float or None
         Mean loss of the held-out rows after each epoch.
+
+    start_loss_ : float
+        Mean loss of the same rows as ``best_loss_`` before the first epoch. Unless
+        ``warm_start`` continues a network, it is the loss of the model at the start:
+        the linear model, if there is one.
 
     best_loss_ : float
         Lowest mean loss of the held-out rows, or of all rows if none are held out. The

@@ -16,6 +16,9 @@ os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "float32")
 # Some tests import Keras before skae does.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+# Figures are drawn in memory.
+os.environ.setdefault("MPLBACKEND", "Agg")
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_wine

@@ -1,9 +1,13 @@
 """Parameters and attributes that estimators share are documented alike."""
 
+import inspect
+
 import pytest
-from numpydoc.docscrape import ClassDoc
+from numpydoc.docscrape import ClassDoc, FunctionDoc
 from sklearn.utils import _testing
 
+import skae.inspection
+import skae.plot
 from skae import (
     AutoencoderTransformer,
     ConvolutionalAutoencoderTransformer,
@@ -45,6 +49,7 @@ OWN_ATTRIBUTES = {
         "singular_values_",
         "density_",
         "loss_curve_",
+        "start_loss_",
     ],
 }
 
@@ -80,3 +85,30 @@ def test_every_parameter_and_attribute_is_documented(estimator, digits):
     }
     names = [n for p in documented["Attributes"] for n in p.name.split(", ")]
     assert found <= set(names)
+
+
+DISPLAYS = [getattr(skae.plot, name) for name in skae.plot.__all__]
+FUNCTIONS = [getattr(skae.inspection, name) for name in skae.inspection.__all__]
+FUNCTIONS += [
+    getattr(display, name)
+    for display in DISPLAYS
+    for name in vars(display)
+    if not name.startswith("_")
+]
+
+
+def documented_names(documented, section):
+    return [n for p in documented[section] for n in p.name.split(", ")]
+
+
+@pytest.mark.parametrize("display", DISPLAYS, ids=lambda one: one.__name__)
+def test_parameters_of_displays_are_documented(display):
+    names = documented_names(ClassDoc(display), "Parameters")
+    assert names == list(inspect.signature(display).parameters)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda one: one.__qualname__)
+def test_parameters_of_functions_are_documented(function):
+    names = documented_names(FunctionDoc(function), "Parameters")
+    wanted = [n for n in inspect.signature(function).parameters if n != "self"]
+    assert sorted(names) == sorted(wanted)

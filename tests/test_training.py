@@ -1,13 +1,17 @@
 """The schedule, the split and the progress of training, and their parameters."""
 
+import io
+import re
+import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 from conftest import small_network
+from sklearn.decomposition import PCA
 
 from skae._data import Split, shared_capacity
-from skae._training import Schedule, TrainingData
+from skae._training import EpochReport, ProgressLine, Schedule, TrainingData
 from skae._training._progress import Progress
 
 SCHEDULE = Schedule(
@@ -102,6 +106,37 @@ def test_early_stopping_and_the_lengths_of_loss_curves(digits):
     assert everything.best_loss_ == min(everything.loss_curve_)
 
 
+def test_the_start_loss_is_that_of_pca_on_the_rows_that_decide(digits):
+    pca = PCA(3).fit(digits)
+    everything = small_network(early_stopping=False, max_iter=1).fit(digits)
+    unexplained = 1 - pca.explained_variance_ratio_.sum()
+    assert everything.start_loss_ == pytest.approx(unexplained, rel=1e-5)
+    # Held-out rows, given by the user.
+    held_out = digits[1600:]
+    fitted = small_network(max_iter=1).fit(digits[:1600], X_val=held_out)
+    pca = PCA(3).fit(digits[:1600])
+    error = np.square(held_out - pca.inverse_transform(pca.transform(held_out)))
+    scale = digits[:1600].var(axis=0).mean()
+    assert fitted.start_loss_ == pytest.approx(error.mean() / scale, rel=1e-5)
+    warm = small_network(max_iter=5, early_stopping=False, warm_start=True)
+    before = 1 - warm.fit(digits).score(digits)
+    assert warm.fit(digits).start_loss_ == pytest.approx(before, rel=1e-4)
+
+
+def test_epochs_are_counted_by_phase(digits):
+    few = digits[:100]
+    assert small_network(max_iter=6).fit(few).n_iter_per_phase_ == [4, 2]
+    stopped = small_network(max_iter=90, n_iter_no_change=1, tol=0.1).fit(few)
+    assert stopped.n_iter_per_phase_[0] < 60
+    assert len(stopped.n_iter_per_phase_) == 2
+    assert sum(stopped.n_iter_per_phase_) == stopped.n_iter_
+    assert small_network(max_iter=2, early_stopping=False).fit(
+        few
+    ).n_iter_per_phase_ == [2]
+    pca = small_network(hidden_layer_sizes=()).fit(few)
+    assert (pca.n_iter_per_phase_, pca.start_loss_) == ([1], pca.best_loss_)
+
+
 def test_the_loss_is_the_unexplained_share_of_the_variance(digits):
     fitted = small_network(early_stopping=False, max_iter=60).fit(digits)
     assert fitted.loss_curve_[-1] == pytest.approx(1 - fitted.score(digits), rel=0.05)
@@ -116,6 +151,84 @@ def test_verbose_prints_each_iteration_and_the_kept_model(digits, capsys):
     assert "validation loss = 0." in lines[0]
     small_network(max_iter=2).fit(digits)
     assert capsys.readouterr().out == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+    def screen(self):
+        """Return what is to be seen on the lines of a terminal."""
+        lines = []
+        for line in self.getvalue().split("\n"):
+            seen = ""
+            for part in line.split("\r"):
+                seen = part + seen[len(part) :]
+            lines.append(seen.rstrip())
+        return lines
+
+
+class Notebook(Terminal):
+    """A stream like that of a kernel of Jupyter."""
+
+    __module__ = "ipykernel.iostream"
+
+    def isatty(self):
+        return False
+
+
+@pytest.mark.parametrize("stream", [Terminal, Notebook])
+def test_in_a_terminal_all_epochs_share_a_line(stream, digits, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", terminal := stream())
+    monkeypatch.setenv("COLUMNS", "200")
+    fitted = small_network(max_iter=6, verbose=True).fit(digits[:100])
+    first, second, rest = terminal.screen()
+    loss, held_out = fitted.loss_curve_[-1], fitted.validation_loss_curve_[-1]
+    assert re.fullmatch(
+        rf"phase 2/2, epoch 2/2, at most 0 s left, loss {loss:.4f}, "
+        rf"held out {held_out:.4f}, PCA {fitted.start_loss_:.4f}",
+        first,
+    )
+    assert second.startswith("Kept the ")
+    assert rest == ""
+    # A line that is longer than the terminal could not be overwritten.
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setenv("COLUMNS", "20")
+    small_network(max_iter=2, verbose=True).fit(digits[:100])
+    assert len(terminal.screen()[0]) <= 19
+
+
+def test_the_time_left_does_not_count_the_first_epoch(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setenv("COLUMNS", "200")
+    times = iter([100.0, 102.0, 104.0])
+    line = ProgressLine([10, 5], "PCA", clock=lambda: next(times))
+    lines = []
+    # The first phase stops early.
+    for epoch, counts in enumerate([[1], [2], [2, 1]], 1):
+        report = (epoch, 0.5, None, None, 1.0, 0.5, [], None, counts)
+        line.show(EpochReport(*report))
+        lines.append(terminal.screen()[-1])
+    line.end()
+    assert lines == [
+        "phase 1/2, epoch 1/10, loss 0.5000, PCA 1.0000",
+        "phase 1/2, epoch 2/10, at most 26 s left, loss 0.5000, PCA 1.0000",
+        "phase 2/2, epoch 1/5, at most 8 s left, loss 0.5000, PCA 1.0000",
+    ]
+    assert terminal.getvalue().endswith("\n")
+
+
+def test_after_a_failure_the_next_output_begins_on_a_new_line(digits, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setattr(ProgressLine, "show", failing_show)
+    with pytest.raises(KeyboardInterrupt):
+        small_network(max_iter=2, verbose=True).fit(digits[:100])
+    assert terminal.getvalue().endswith("\n")
+
+
+def failing_show(self, report, show=ProgressLine.show):
+    show(self, report)
+    raise KeyboardInterrupt
 
 
 def test_warm_start_continues_training(digits):

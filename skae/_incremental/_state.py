@@ -189,8 +189,8 @@ class IncrementalState:
         ended: Literal["max_iter", "divergence"] = (
             "max_iter" if is_finite else "divergence"
         )
-        best_loss = min(losses)
-        return TrainingResult({}, np.zeros(0), best_loss, losses, None, ended)
+        known = None, min(losses), losses, None, [len(losses)]
+        return TrainingResult({}, np.zeros(0), *known, ended)
 
     @property
     def codec(self) -> NetworkCodec:

@@ -4,6 +4,7 @@ from ._config import TrainingConfig
 from ._data import TrainingData
 from ._loop import EpochReport, TrainingResult, train, train_once
 from ._phases import Phase, phases, weight_scales
+from ._progress_line import ProgressLine, name_of_start
 from ._run import TrainingRun
 from ._schedule import Schedule
 from ._selection import Comparison, compared, is_gain
@@ -13,6 +14,7 @@ __all__ = [
     "Comparison",
     "EpochReport",
     "Phase",
+    "ProgressLine",
     "Schedule",
     "TrainingConfig",
     "TrainingData",
@@ -21,6 +23,7 @@ __all__ = [
     "TrainingSpace",
     "compared",
     "is_gain",
+    "name_of_start",
     "phases",
     "train",
     "train_once",

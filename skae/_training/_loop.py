@@ -34,7 +34,7 @@ class EpochReport:
     weights : callable
         Fetches the weights of the model to keep, after the epoch.
 
-    best_loss, loss_curve, validation_loss_curve
+    start_loss, best_loss, loss_curve, validation_loss_curve, n_iter_per_phase
         As those of a ``TrainingResult`` that ends here.
     """
 
@@ -42,9 +42,11 @@ class EpochReport:
     loss: float
     validation_loss: float | None
     weights: Callable[[], dict]
+    start_loss: float
     best_loss: float
     loss_curve: list[float]
     validation_loss_curve: list[float] | None
+    n_iter_per_phase: list[int]
 
     def __str__(self) -> str:
         line = f"Iteration {self.epoch}, loss = {self.loss:.8f}"
@@ -65,6 +67,9 @@ class TrainingResult:
     validation_losses : ndarray
         With these weights the loss of each row that decides, model after model.
 
+    start_loss : float or None
+        The mean of these losses before the first epoch, if it is known.
+
     best_loss : float
         Their mean: the lowest of the losses that decide.
 
@@ -74,15 +79,20 @@ class TrainingResult:
     validation_loss_curve : list of float or None
         Mean loss of the held-out rows after each epoch.
 
+    n_iter_per_phase : list of int
+        Number of epochs of each phase that had any.
+
     stopped_by : {"max_iter", "no_change", "callback", "divergence", "closed_form"}
         Why training ended.
     """
 
     weights: dict
     validation_losses: np.ndarray
+    start_loss: float | None
     best_loss: float
     loss_curve: list[float]
     validation_loss_curve: list[float] | None
+    n_iter_per_phase: list[int]
     stopped_by: Literal[
         "max_iter", "no_change", "callback", "divergence", "closed_form"
     ]
@@ -90,7 +100,7 @@ class TrainingResult:
     @classmethod
     def closed_form(cls, loss: float) -> TrainingResult:
         """Return the result of a closed form, which counts as one iteration."""
-        return cls({}, np.zeros(0), loss, [loss], None, "closed_form")
+        return cls({}, np.zeros(0), loss, loss, [loss], None, [1], "closed_form")
 
 
 def train(
@@ -137,10 +147,12 @@ def train(
     progress = Progress.at((models, values), values.mean())
     losses: list[float] = []
     validation_losses: list[float] = []
+    n_epochs: list[int] = []
     with thread_map(split.n_models, n_threads) as each:
         for data, schedule in phases:
             progress = progress.in_phase(schedule)
             states = [engine.init(model) for model in progress.trained[0]]
+            n_before = len(losses)
             for epoch in range(schedule.max_iter):
                 rates = schedule.rates(epoch, data.n_batches)
                 states, loss, values = _epoch(engine, data, rates, states, each, rng)
@@ -157,14 +169,17 @@ def train(
                     loss,
                     monitored if split.holds_out else None,
                     partial(engine.fetch, models[-1]),
+                    float(progress.start_loss),
                     float(progress.best_loss),
                     list(losses),
                     list(validation_losses) if split.holds_out else None,
+                    [*n_epochs, epoch + 1],
                 )
                 if on_epoch(report):
                     progress = replace(progress, stopped_by="callback")
                 if progress.stopped_by is not None:
                     break
+            n_epochs += [len(losses) - n_before] if len(losses) > n_before else []
             if progress.stopped_by in ("divergence", "callback"):
                 break
     models, values = progress.best
@@ -172,10 +187,12 @@ def train(
     return TrainingResult(
         engine.fetch(models[-1]),
         values,
+        float(progress.start_loss),
         best_loss,
         # The start counts as one iteration where it is the last one, too.
         losses or [best_loss],
         (validation_losses or [best_loss]) if split.holds_out else None,
+        n_epochs or [1],
         progress.stopped_by or "max_iter",
     )
 

@@ -100,9 +100,10 @@ class TrainingRun:
         return cls(config, spec, space, baseline, data, steps)
 
     @property
-    def n_epochs(self) -> int:
-        """Most epochs of all phases."""
-        return sum(phase.schedule.max_iter for phase in self.phases)
+    def epochs_per_phase(self) -> list[int]:
+        """Most epochs of each phase that has any."""
+        most = [phase.schedule.max_iter for phase in self.phases]
+        return [n_epochs for n_epochs in most if n_epochs]
 
     @property
     def start(self) -> dict:

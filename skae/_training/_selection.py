@@ -32,7 +32,10 @@ class Comparison(NamedTuple):
     after: float
 
     def __str__(self) -> str:
-        return f"loss of the network {self.after:.8f}, at the start {self.before:.8f}"
+        losses = f"loss of the network {self.after:.8f}, at the start {self.before:.8f}"
+        if not self.is_better and self.after < self.before:
+            return losses + ", no significant gain"
+        return losses
 
 
 def compared(

@@ -1,0 +1,93 @@
+"""
+See what an autoencoder has learned
+===================================
+
+The displays of ``skae.plot`` show a fitted autoencoder: its reconstructions, its
+training, its codes and what each code means. They work like the displays of
+scikit-learn: ``from_estimator`` computes and draws, ``ax`` says where, and the artists
+are attributes. A pipeline takes the place of an autoencoder anywhere.
+"""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+
+from skae import AutoencoderTransformer
+from skae.plot import (
+    ExplainedVarianceDisplay,
+    LatentSpaceDisplay,
+    LatentTraversalDisplay,
+    ReconstructionDisplay,
+    TrainingCurveDisplay,
+)
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+
+# %%
+# The model
+# ---------
+# An autoencoder with 8 components and a classifier on its codes. PCA with 8 components
+# is there to compare with.
+
+pipeline = make_pipeline(
+    AutoencoderTransformer(8, random_state=0), LogisticRegression(max_iter=5000)
+)
+pipeline.fit(X_train, y_train)
+pca = PCA(8).fit(X_train)
+print(f"Accuracy on the test images: {pipeline.score(X_test, y_test):.3f}")
+print(f"Explained variance of the test images: {pipeline[0].score(X_test):.3f}")
+
+# %%
+# The figure
+# ----------
+# - Top: test images, their reconstructions, and those of PCA, with the error of each.
+# - Middle left: the loss in each epoch. The dashed line is PCA, where training starts
+#   and which the network has to beat. The dot marks the weights that were kept.
+# - Middle right: the share of the variance that the codes explain, beside that of PCA.
+# - Bottom left: the first two codes of the test images. The classes overlap, since two
+#   of eight codes do not tell all digits apart.
+# - Bottom right: images decoded along one code at a time, from the codes of one test
+#   image in the middle. So each line shows what a code means near that image. Keywords
+#   go to matplotlib: here black and white are the smallest and the largest pixel value.
+
+figure = plt.figure(figsize=(12, 13), layout="constrained")
+grid = figure.add_gridspec(3, 2, height_ratios=[0.8, 1.0, 1.3])
+
+display = ReconstructionDisplay.from_estimator(
+    pipeline,
+    X_test,
+    n_samples=12,
+    pca=pca,
+    image_shape=(8, 8),
+    ax=figure.add_subplot(grid[0, :]),
+)
+TrainingCurveDisplay.from_estimator(pipeline, ax=figure.add_subplot(grid[1, 0]))
+ExplainedVarianceDisplay.from_estimator(
+    pipeline, pca=pca, ax=figure.add_subplot(grid[1, 1])
+)
+LatentSpaceDisplay.from_estimator(
+    pipeline, X_test, y_test, ax=figure.add_subplot(grid[2, 0])
+)
+LatentTraversalDisplay.from_estimator(
+    pipeline,
+    X_test,
+    row=1,
+    image_shape=(8, 8),
+    ax=figure.add_subplot(grid[2, 1]),
+    image_kwargs={"vmin": 0, "vmax": 16},
+)
+for name, errors in display.errors_.items():
+    print(f"Mean squared error of the images shown, {name}: {errors.mean():.2f}")
+path = Path(__file__).with_suffix(".png")
+figure.savefig(path, dpi=100)
+print(f"Figure saved to {path}")
