@@ -8,6 +8,7 @@ from ._run import TrainingRun
 from ._schedule import Schedule
 from ._selection import Comparison, compared, is_gain
 from ._space import TrainingSpace
+from ._threads import thread_map
 
 __all__ = [
     "Comparison",
@@ -22,6 +23,7 @@ __all__ = [
     "compared",
     "is_gain",
     "phases",
+    "thread_map",
     "train",
     "train_once",
     "weight_scales",

@@ -1,0 +1,218 @@
+"""Training of the networks that correct an imputation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import _engines as engines
+from .._data import Batch, Scaling, Split
+from .._linear import LinearPath, ProbabilisticPCA
+from .._networks import DenseLayers, NetworkSpec, WeightScales, initial_weights
+from .._objective.reconstruction import Reconstruction
+from .._training import (
+    Phase,
+    Schedule,
+    TrainingConfig,
+    TrainingData,
+    TrainingResult,
+    is_gain,
+    thread_map,
+    train,
+)
+from ._correction import Correction, predicted
+from ._holes import with_further_holes
+from ._units import Units
+
+_FOLDS = 5
+_FEWEST_ROWS = 4 * _FOLDS
+"""With fewer rows nothing can be learnt and compared."""
+
+_COPIES = 10
+_MOST_COPIED = 200_000
+"""Each row gets other holes in each copy. Of many rows there are fewer copies."""
+
+_SETTINGS: dict[str, Any] = {
+    "loss": "mean_squared_error",
+    "optimizer": "adam",
+    "learning_rate": 0.002,
+    "alpha": 1e-5,
+    "early_stopping": True,
+    "tol": 1e-4,
+    "n_iter_no_change": 20,
+}
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """Copies of rows with further holes, and what the networks should predict.
+
+    Parameters
+    ----------
+    batch : Batch
+        What networks see of each copy, by how much its imputation is wrong, and 1 for
+        the values that only became missing in the copy.
+
+    of_row : ndarray of shape (n_copies,), int
+        Which row each is a copy of.
+
+    unit : float
+        Unit of the targets, in deviations: the error of the imputation.
+
+    share : float
+        Share of the values that became missing.
+    """
+
+    batch: Batch
+    of_row: np.ndarray
+    unit: float
+    share: float
+
+    @classmethod
+    def of(cls, rows, observed, model: ProbabilisticPCA, units: Units, rng) -> _Copies:
+        n_copies = int(np.clip(_MOST_COPIED // len(rows), 2, _COPIES))
+        inputs, targets, masks = [], [], []
+        for _ in range(n_copies):
+            shown = with_further_holes(observed, rng)
+            imputed = model.imputed(rows, shown)
+            inputs.append(units.inputs(imputed, shown))
+            targets.append((rows - imputed).astype(np.float32))
+            masks.append((observed & ~shown).astype(np.float32))
+        target, mask = np.concatenate(targets), np.concatenate(masks)
+        target *= mask
+        n_masked = max(mask.sum(dtype=np.float64), 1.0)
+        unit = float(np.sqrt(np.square(target, dtype=np.float64).sum() / n_masked))
+        target /= unit or 1.0
+        return cls(
+            Batch(np.concatenate(inputs), target, None, mask),
+            np.tile(np.arange(len(rows)), n_copies),
+            unit,
+            float(mask.mean(dtype=np.float64)),
+        )
+
+
+def trained(
+    rows: np.ndarray,
+    observed: np.ndarray,
+    model: ProbabilisticPCA,
+    units: Units,
+    hidden_layer_sizes: tuple[int, ...],
+    max_iter: int,
+    rng: np.random.RandomState,
+) -> tuple[Correction | None, int]:
+    """Train networks to correct an imputation, and keep them where they do.
+
+    Five networks train, each without a fifth of the rows. In each row further values
+    become missing, and the networks predict by how much the imputation of these is
+    wrong. At the start they predict zero. A feature is corrected if the networks that
+    have not seen a row are significantly better on it than the imputation.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features), float64
+        Standardised rows, with 0 where a value is missing.
+
+    observed : ndarray of shape (n_rows, n_features), bool
+        Which values are observed.
+
+    model : ProbabilisticPCA
+        What imputes.
+
+    units : Units
+        Of the features.
+
+    hidden_layer_sizes : tuple of int
+        Widths of the hidden layers.
+
+    max_iter : int
+        Most epochs.
+
+    rng : RandomState
+        Draws weights, holes and folds.
+
+    Returns
+    -------
+    correction : Correction or None
+        None if no feature is corrected.
+
+    n_iter : int
+        The largest number of epochs of a network.
+    """
+    n_rows, d = rows.shape
+    if n_rows < _FEWEST_ROWS or d < 2:
+        return None, 0
+    copies = _Copies.of(rows, observed, model, units, rng)
+    if not copies.unit > 0:
+        return None, 0
+    spec = NetworkSpec(
+        d, d, DenseLayers(hidden_layer_sizes), DenseLayers(()), n_inputs=3 * d
+    )
+    fold = rng.permutation(n_rows) % _FOLDS
+    seeds = rng.randint(2**31, size=_FOLDS)
+    config = _config(spec, n_rows, max_iter)
+
+    def one(number):
+        here = fold[copies.of_row] == number
+        split = Split(
+            [np.flatnonzero(~here)], [np.flatnonzero(here)], copies.of_row, len(here)
+        )
+        return _network(config, copies, split, np.random.RandomState(seeds[number]))
+
+    with thread_map(_FOLDS, engines.backend().n_threads) as each:
+        results = list(each(one, range(_FOLDS)))
+    weights = [result.weights for result in results]
+    n_iter = max(len(result.loss_curve) for result in results)
+    unseen = np.empty((len(copies.of_row), d), np.float32)
+    for number, own in enumerate(weights):
+        here = fold[copies.of_row] == number
+        unseen[here] = predicted(spec, own, copies.batch.input[here])
+    kept = _improved(copies, unseen, n_rows)
+    if not kept.any():
+        return None, n_iter
+    return Correction(spec, weights, copies.unit, kept), n_iter
+
+
+def _config(spec: NetworkSpec, n_rows: int, max_iter: int) -> TrainingConfig:
+    batch_size = int(np.clip(2 ** np.round(np.log2(n_rows / 35)), 32, 512))
+    parameters = {**_SETTINGS, "batch_size": batch_size, "max_iter": max_iter}
+    return TrainingConfig.of(parameters, (Reconstruction,), spec, has_targets=True)
+
+
+def _network(config: TrainingConfig, copies: _Copies, split: Split, rng) -> TrainingResult:
+    """Train one network."""
+    d = config.spec.n_features
+    # The whole network is in the encoder. The decoder only passes on what that returns.
+    start = LinearPath(
+        (np.zeros((3 * d, d)), np.zeros(d)), (np.identity(d), np.zeros(d))
+    )
+    # In units of the imputation's error the loss of the start is 1.
+    scales = WeightScales(copies.share, residual=np.sqrt(copies.share))
+    weights = initial_weights(config.networks, start, scales, rng)
+    data = TrainingData.of(config, copies.batch, split, Scaling.none(1), scales)
+    data = replace(
+        data,
+        hyper=data.hyper._replace(decoder_rate=np.float32(0)),
+        # An epoch sees one copy of each row.
+        n_rows=len(np.unique(copies.of_row[split.train[0]])),
+    )
+    schedule = Schedule.of(config.parameters, config.optimizer, rescaled=False)
+    return train(config.engine, weights, [Phase(data, schedule)], rng)
+
+
+def _improved(copies: _Copies, unseen: np.ndarray, n_rows: int) -> np.ndarray:
+    """Say which features are significantly better with corrections than without."""
+    target, mask = copies.batch.target, copies.batch.mask
+    gains = mask * (np.square(target) - np.square(target - unseen))
+    of_rows, counts = np.zeros((2, n_rows, target.shape[1]))
+    np.add.at(of_rows, copies.of_row, gains)
+    np.add.at(counts, copies.of_row, mask)
+    return np.array(
+        [
+            bool(has.any()) and is_gain(values[has] / number[has])
+            for values, number, has in zip(
+                of_rows.T, counts.T, counts.T > 0, strict=True
+            )
+        ]
+    )
