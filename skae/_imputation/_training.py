@@ -180,7 +180,9 @@ def _config(spec: NetworkSpec, n_rows: int, max_iter: int) -> TrainingConfig:
     return TrainingConfig.of(parameters, (Reconstruction,), spec, has_targets=True)
 
 
-def _network(config: TrainingConfig, copies: _Copies, split: Split, rng) -> TrainingResult:
+def _network(
+    config: TrainingConfig, copies: _Copies, split: Split, rng
+) -> TrainingResult:
     """Train one network."""
     d = config.spec.n_features
     # The whole network is in the encoder. The decoder only passes on what that returns.
