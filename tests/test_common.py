@@ -10,6 +10,7 @@ from skae import (
     ConvolutionalAutoencoderTransformer,
     VariationalAutoencoderTransformer,
 )
+from skae.impute import AutoencoderImputer
 
 SMALL = {"max_iter": 10, "hidden_layer_sizes": (16,)}
 CONFIGURATIONS = [
@@ -24,11 +25,16 @@ CONFIGURATIONS = [
     VariationalAutoencoderTransformer(max_iter=10),
     VariationalAutoencoderTransformer(image_shape="auto", **SMALL),
 ]
+IMPUTERS = [
+    AutoencoderImputer(**SMALL),
+    AutoencoderImputer(1, max_iter=0, add_indicator=True, keep_empty_features=True),
+]
 EXPECTED_FAILURES: dict[str, str] = {}
 
 
 @parametrize_with_checks(
-    CONFIGURATIONS, expected_failed_checks=lambda estimator: EXPECTED_FAILURES
+    CONFIGURATIONS + IMPUTERS,
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_estimator_checks(estimator, check):
     check(estimator)

@@ -6,9 +6,12 @@ import pytest
 
 import skae
 import skae.imbalance
+import skae.impute
 
-PUBLIC = [getattr(skae, name) for name in skae.__all__] + [
-    getattr(skae.imbalance, name) for name in skae.imbalance.__all__
+PUBLIC = [
+    getattr(module, name)
+    for module in (skae, skae.imbalance, skae.impute)
+    for name in module.__all__
 ]
 
 
