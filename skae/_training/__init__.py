@@ -6,7 +6,7 @@ from ._loop import EpochReport, TrainingResult, train, train_once
 from ._phases import Phase, phases, weight_scales
 from ._run import TrainingRun
 from ._schedule import Schedule
-from ._selection import Comparison, compared, is_gain
+from ._selection import Comparison, compared, is_gain, is_mean_gain
 from ._space import TrainingSpace
 from ._threads import thread_map
 
@@ -22,6 +22,7 @@ __all__ = [
     "TrainingSpace",
     "compared",
     "is_gain",
+    "is_mean_gain",
     "phases",
     "thread_map",
     "train",
