@@ -76,11 +76,8 @@ def compared(
     held_out = [data.row_losses(engine, baseline, rows) for rows in split.held_out]
     before, after = np.concatenate(held_out), result.validation_losses
     gains = split.means_of_groups(before - after)
-    if is_likelihood:
-        # A better likelihood may lose a little on most rows and gain much on others.
-        is_significant = is_mean_gain(gains)
-    else:
-        is_significant = is_gain(gains)
+    # A better likelihood may lose a little on most rows and gain much on others.
+    is_significant = is_mean_gain(gains) if is_likelihood else is_gain(gains)
     return Comparison(is_better and is_significant, before.mean(), after.mean())
 
 
