@@ -89,7 +89,7 @@ def test_one_step_with_complete_rows_gives_pca_whatever_the_start():
     X = low_rank_rows()
     seen = np.ones(X.shape, bool)
     other = ProbabilisticPCA.start(low_rank_rows(seed=5), seen, 2)
-    stepped = other.improved(X, seen, Patterns.of(seen))
+    _, stepped = other.stepped(X, seen, Patterns.of(seen))
     pca = ProbabilisticPCA.start(X, seen, 2)
     np.testing.assert_allclose(covariance_of(stepped), covariance_of(pca), atol=1e-10)
 
@@ -154,7 +154,7 @@ def test_steps_never_lower_the_likelihood():
     model = ProbabilisticPCA.start(X, observed, 2)
     values = [likelihood(model)]
     for _ in range(20):
-        model = model.improved(X, observed, patterns)
+        _, model = model.stepped(X, observed, patterns)
         values.append(likelihood(model))
     assert np.diff(values).min() > -1e-9
     assert values[-1] > values[0] + 1

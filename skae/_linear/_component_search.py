@@ -75,7 +75,7 @@ def searched(
     model = ProbabilisticPCA.start(X, observed, k)
     patterns = Patterns.of(observed)
     for _ in range(n_iter):
-        model = model.improved(X, observed, patterns)
+        _, model = model.stepped(X, observed, patterns)
     return model
 
 
@@ -92,8 +92,8 @@ def _course(X, known, chosen, patterns: Patterns, k: int) -> tuple[float, int]:
     truth = X[chosen]
     best, n_best, to_beat, patience = np.inf, 0, np.inf, _PATIENCE
     for n_iter in range(_MOST_ITERATIONS + 1):
-        imputed = model.imputed(X, known, patterns)[chosen]
-        error = float(np.mean(np.square(imputed - truth))) if len(truth) else 0.0
+        filled, following = model.stepped(X, known, patterns)
+        error = float(np.mean(np.square(filled[chosen] - truth))) if len(truth) else 0.0
         if error < best:
             best, n_best = error, n_iter
         if error < to_beat * (1 - _PROGRESS):
@@ -102,5 +102,5 @@ def _course(X, known, chosen, patterns: Patterns, k: int) -> tuple[float, int]:
             patience -= 1
             if not patience:
                 break
-        model = model.improved(X, known, patterns)
+        model = following
     return best, n_best

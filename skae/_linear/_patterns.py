@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+
+from .._data import slices
 
 
 class Patterns(NamedTuple):
@@ -38,3 +41,10 @@ class Patterns(NamedTuple):
         )
         # NumPy 2.0 returned the inverse in two dimensions.
         return cls(observed[first], of_row.ravel(), counts)
+
+    def parts(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield ``size`` patterns at a time, with the numbers of their rows."""
+        order = np.argsort(self.of_row, kind="stable")
+        ends = np.append(0, np.cumsum(self.counts))
+        for part in slices(len(self.counts), size):
+            yield part, order[ends[part.start] : ends[part.stop]]

@@ -14,7 +14,7 @@ _LEAST_NOISE = 1e-8
 of rows with few observed values are not determined."""
 
 _CHUNK = 2**22
-"""Values of an array that holds something for each row and pair of components."""
+"""Values of the arrays that hold something for each row and pair of components."""
 
 
 @dataclass(frozen=True)
@@ -123,57 +123,59 @@ class ProbabilisticPCA:
         patterns : Patterns or None
             Those of ``observed``, if they are known.
         """
-        patterns = patterns or Patterns.of(observed)
-        return self._imputed(X, observed, patterns, self._precisions(patterns))
+        return self._completed(X, observed, patterns or Patterns.of(observed), None)
 
-    def improved(
+    def stepped(
         self, X: np.ndarray, observed: np.ndarray, patterns: Patterns
-    ) -> ProbabilisticPCA:
-        """Return the model after one step of expectation maximisation.
+    ) -> tuple[np.ndarray, ProbabilisticPCA]:
+        """Return complete rows, and the model after a step of expectation maximisation.
 
         The missing values are what is not known. Their conditional means and
         covariances give the expected covariance of the rows, and its principal axes are
         the next model. Without missing values this is PCA after one step.
         """
-        precisions = self._precisions(patterns)
-        filled = self._imputed(X, observed, patterns, precisions)
+        scatter = np.zeros((len(self.mean), len(self.mean)))
+        filled = self._completed(X, observed, patterns, scatter)
         mean = filled.mean(axis=0)
-        filled -= mean
-        scatter = filled.T @ filled + self._uncertainty(patterns, precisions)
-        return self.of_moments(mean, scatter / len(X), self.n_components)
+        centred = filled - mean
+        scatter += centred.T @ centred
+        return filled, self.of_moments(mean, scatter / len(X), self.n_components)
 
-    def _precisions(self, patterns: Patterns) -> np.ndarray:
-        r"""Return :math:`W_o^T W_o + \sigma^2 I` for each pattern."""
-        loadings, k = self.loadings, self.n_components
-        products = (loadings[:, :, None] * loadings[:, None, :]).reshape(-1, k * k)
-        summed = patterns.observed.astype(np.float64) @ products
-        return summed.reshape(-1, k, k) + self._noise * np.identity(k)
+    def _completed(
+        self,
+        X: np.ndarray,
+        observed: np.ndarray,
+        patterns: Patterns,
+        uncertainty: np.ndarray | None,
+    ) -> np.ndarray:
+        """Return complete rows.
 
-    def _imputed(self, X, observed, patterns: Patterns, precisions) -> np.ndarray:
-        loadings, k = self.loadings, self.n_components
-        centred = np.where(observed, X - self.mean, 0)
-        projected = centred @ loadings
+        The conditional covariances of the missing values, summed over the rows, are
+        added to ``uncertainty``, if it is given.
+        """
+        W, noise, k = self.loadings, self._noise, self.n_components
+        products = (W[:, :, None] * W[:, None, :]).reshape(-1, k * k)
+        projected = np.where(observed, X - self.mean, 0) @ W
         codes = np.empty_like(projected)
-        inverses = np.linalg.inv(precisions)
-        for part in slices(len(X), max(_CHUNK // k**2, 1)):
-            own = inverses[patterns.of_row[part]]
-            codes[part] = np.matmul(own, projected[part, :, None])[:, :, 0]
-        return np.where(observed, X, codes @ loadings.T + self.mean)
-
-    def _uncertainty(self, patterns: Patterns, precisions) -> np.ndarray:
-        """Return the conditional covariances of missing values, summed over rows."""
-        loadings, k = self.loadings, self.n_components
-        d = len(loadings)
         missing = ~patterns.observed
-        total = np.diag(patterns.counts @ missing.astype(np.float64))
-        # The inverse of a precision is the product of this root with its transpose.
-        roots = np.linalg.inv(np.linalg.cholesky(precisions))
-        roots *= np.sqrt(patterns.counts)[:, None, None]
-        for part in slices(len(missing), max(_CHUNK // (k * d), 1)):
-            spread = np.matmul(roots[part], loadings.T) * missing[part, None, :]
-            spread = spread.reshape(-1, d)
-            total += spread.T @ spread
-        return self._noise * total
+        if uncertainty is not None:
+            uncertainty += noise * np.diag(patterns.counts @ missing.astype(np.float64))
+        for part, rows in patterns.parts(max(_CHUNK // (k * len(W)), 1)):
+            seen = patterns.observed[part].astype(np.float64)
+            precisions = (seen @ products).reshape(-1, k, k) + noise * np.identity(k)
+            # A precision is the inverse of this root's transpose times the root.
+            roots = np.linalg.inv(np.linalg.cholesky(precisions))
+            for some in slices(len(rows), max(_CHUNK // k**2, 1)):
+                own = roots[patterns.of_row[rows[some]] - part.start]
+                whitened = np.matmul(own, projected[rows[some], :, None])
+                codes[rows[some]] = np.matmul(own.transpose(0, 2, 1), whitened)[:, :, 0]
+            if uncertainty is None:
+                continue
+            spread = np.matmul(roots, W.T) * missing[part, None, :]
+            spread *= np.sqrt(patterns.counts[part])[:, None, None]
+            spread = spread.reshape(-1, len(W))
+            uncertainty += noise * (spread.T @ spread)
+        return np.where(observed, X, codes @ W.T + self.mean)
 
 
 def fitted(
@@ -206,12 +208,11 @@ def fitted(
     model = ProbabilisticPCA.start(X, observed, n_components)
     if observed.all():
         return model
-    before = model.imputed(X, observed, patterns)
+    before = np.full(X.shape, np.inf)
     for _ in range(max_iter):
-        model = model.improved(X, observed, patterns)
-        after = model.imputed(X, observed, patterns)
-        moved = np.abs(after - before).max(initial=0)
+        after, following = model.stepped(X, observed, patterns)
+        moved = np.abs(after - before)[~observed].max()
         if moved <= tol * np.sqrt(model.total / len(model.mean)):
             break
-        before = after
+        before, model = after, following
     return model
