@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ._patterns import Patterns
@@ -22,6 +24,25 @@ _SIZES = 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100
 
 _ALL_TRIED = 20
 """Up to so many features, all but one component are tried, too."""
+
+
+_FEW_VALUES, _MOST_SPLITS = 100_000, 5
+"""Of few values several tenths are held out, one after the other: the error of one
+depends on chance. So many values divided by those of the data is their number."""
+
+
+class _Split(NamedTuple):
+    """Values that are held out, and the others."""
+
+    chosen: np.ndarray
+    known: np.ndarray
+    patterns: Patterns
+
+    @classmethod
+    def of(cls, observed: np.ndarray, rng: np.random.RandomState) -> _Split:
+        chosen = held_out(observed, rng)
+        known = observed & ~chosen
+        return cls(chosen, known, Patterns.of(known))
 
 
 def held_out(observed: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
@@ -58,12 +79,11 @@ def searched(
     rng : RandomState
         Chooses the values to hold out.
     """
-    chosen = held_out(observed, rng)
-    known = observed & ~chosen
-    patterns = Patterns.of(known)
+    n_splits = int(np.clip(_FEW_VALUES // X.size, 1, _MOST_SPLITS))
+    splits = [_Split.of(observed, rng) for _ in range(n_splits)]
     best, to_beat, patience = (np.inf, 1, 0), np.inf, _PATIENCE
     for k in [n_components] if n_components else sizes(*X.shape):
-        error, n_iter = _course(X, known, chosen, patterns, k)
+        error, n_iter = _course(X, splits, k)
         best = min(best, (error, k, n_iter))
         if error < to_beat * (1 - _PROGRESS):
             to_beat, patience = error, _PATIENCE
@@ -86,14 +106,19 @@ def sizes(n_rows: int, n_features: int) -> list[int]:
     return sorted(found | {most} if most < _ALL_TRIED else found)
 
 
-def _course(X, known, chosen, patterns: Patterns, k: int) -> tuple[float, int]:
+def _course(X: np.ndarray, splits: list[_Split], k: int) -> tuple[float, int]:
     """Return the least error of the chosen values, and after how many iterations."""
-    model = ProbabilisticPCA.start(X, known, k)
-    truth = X[chosen]
+    models = [ProbabilisticPCA.start(X, split.known, k) for split in splits]
     best, n_best, to_beat, patience = np.inf, 0, np.inf, _PATIENCE
     for n_iter in range(_MOST_ITERATIONS + 1):
-        filled, following = model.stepped(X, known, patterns)
-        error = float(np.mean(np.square(filled[chosen] - truth))) if len(truth) else 0.0
+        squares = np.zeros(0)
+        for number, split in enumerate(splits):
+            filled, models[number] = models[number].stepped(
+                X, split.known, split.patterns
+            )
+            wrong = (filled - X)[split.chosen]
+            squares = np.append(squares, np.square(wrong))
+        error = float(squares.mean()) if len(squares) else 0.0
         if error < best:
             best, n_best = error, n_iter
         if error < to_beat * (1 - _PROGRESS):
@@ -102,5 +127,4 @@ def _course(X, known, chosen, patterns: Patterns, k: int) -> tuple[float, int]:
             patience -= 1
             if not patience:
                 break
-        model = following
     return best, n_best
