@@ -206,7 +206,7 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         self.n_iter_ = max(n_iter, 1)
         self.n_components_ = self._model.n_components if self._model else 0
         if self._correction is not None:
-            self.corrected_features_[self._valid] = self._correction.kept
+            self.corrected_features_[self._valid] = self._correction.shares > 0
         self.selected_model_ = "network" if self._correction else "linear"
         return self
 

@@ -27,14 +27,15 @@ class Correction:
     unit : float
         What one unit of the networks is, in deviations.
 
-    kept : ndarray of shape (n_features,), bool
-        The features that are corrected.
+    shares : ndarray of shape (n_features,)
+        From 0 to 1, the share of the networks' correction that is added to a feature. 0
+        for features that are not corrected.
     """
 
     spec: NetworkSpec
     weights: list[dict]
     unit: float
-    kept: np.ndarray
+    shares: np.ndarray
 
     def of(self, inputs: np.ndarray) -> np.ndarray:
         """Return what is to be added to imputed rows, in deviations."""
@@ -43,7 +44,7 @@ class Correction:
             part = slice(start, start + _ROWS)
             for weights in self.weights:
                 found[part] += predicted(self.spec, weights, inputs[part])
-        return found * (self.unit / len(self.weights)) * self.kept
+        return found * (self.unit / len(self.weights)) * self.shares
 
 
 def predicted(spec: NetworkSpec, weights: dict, inputs: np.ndarray) -> np.ndarray:

@@ -13,11 +13,11 @@ from .._linear import LinearPath, ProbabilisticPCA
 from .._networks import DenseLayers, NetworkSpec, WeightScales, initial_weights
 from .._objective.reconstruction import Reconstruction
 from .._training import (
+    EpochReport,
     Phase,
     Schedule,
     TrainingConfig,
     TrainingData,
-    TrainingResult,
     is_gain,
     is_mean_gain,
     thread_map,
@@ -107,8 +107,8 @@ def trained(
 
     Five networks train, each without a fifth of the rows. In each row further values
     become missing, and the networks predict by how much the imputation of these is
-    wrong. At the start they predict zero. A feature is corrected if the networks that
-    have not seen a row are significantly better on it than the imputation.
+    wrong. At the start they predict zero. A feature is corrected if this is
+    significantly better on the rows that a network has not seen.
 
     Parameters
     ----------
@@ -163,16 +163,16 @@ def trained(
 
     with thread_map(_FOLDS, engines.backend().n_threads) as each:
         results = list(each(one, range(_FOLDS)))
-    weights = [result.weights for result in results]
-    n_iter = max(len(result.loss_curve) for result in results)
+    weights = [own for own, _ in results]
+    n_iter = max(n_epochs for _, n_epochs in results)
     unseen = np.empty((len(copies.of_row), d), np.float32)
     for number, own in enumerate(weights):
         here = fold[copies.of_row] == number
         unseen[here] = predicted(spec, own, copies.batch.input[here])
-    kept = _improved(copies, unseen, n_rows)
-    if not kept.any():
+    shares = _shares(copies, unseen, n_rows)
+    if not shares.any():
         return None, n_iter
-    return Correction(spec, weights, copies.unit, kept), n_iter
+    return Correction(spec, weights, copies.unit, shares), n_iter
 
 
 def _config(spec: NetworkSpec, n_rows: int, max_iter: int) -> TrainingConfig:
@@ -182,9 +182,13 @@ def _config(spec: NetworkSpec, n_rows: int, max_iter: int) -> TrainingConfig:
 
 
 def _network(
-    config: TrainingConfig, copies: _Copies, split: Split, rng
-) -> TrainingResult:
-    """Train one network."""
+    config: TrainingConfig, copies: _Copies, split: Split, rng: np.random.RandomState
+) -> tuple[dict, int]:
+    """Return the weights after the best epoch, and the number of epochs.
+
+    The start does not count as an epoch, even if it is better on average: the network
+    may be better for some features.
+    """
     d = config.spec.n_features
     # The whole network is in the encoder. The decoder only passes on what that returns.
     start = LinearPath(
@@ -201,23 +205,38 @@ def _network(
         n_rows=len(np.unique(copies.of_row[split.train[0]])),
     )
     schedule = Schedule.of(config.parameters, config.optimizer, rescaled=False)
-    return train(config.engine, weights, [Phase(data, schedule)], rng)
+    best: dict[str, Any] = {"loss": np.inf, "weights": weights}
+
+    def keep_the_best(report: EpochReport) -> bool:
+        if report.validation_loss is not None and report.validation_loss < best["loss"]:
+            best.update(loss=report.validation_loss, weights=report.weights())
+        return False
+
+    result = train(config.engine, weights, [Phase(data, schedule)], rng, keep_the_best)
+    return best["weights"], len(result.loss_curve)
 
 
-def _improved(copies: _Copies, unseen: np.ndarray, n_rows: int) -> np.ndarray:
-    """Say which features are significantly better with corrections than without."""
+def _shares(copies: _Copies, unseen: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return how much of the correction of each feature is worth adding.
+
+    This is the share with the least squared error on rows that the networks have not
+    seen, from 0 to 1. It is 0 where the error does not fall significantly.
+    """
     target, mask = copies.batch.target, copies.batch.mask
+    products = np.sum(mask * target * unseen, axis=0, dtype=np.float64)
+    squares = np.sum(mask * unseen**2, axis=0, dtype=np.float64)
+    shares = np.clip(products / np.where(squares > 0, squares, np.inf), 0, 1)
+    unseen = unseen * shares.astype(np.float32)
     gains = mask * (np.square(target) - np.square(target - unseen))
     of_rows, counts = np.zeros((2, n_rows, target.shape[1]))
     np.add.at(of_rows, copies.of_row, gains)
     np.add.at(counts, copies.of_row, mask)
     has = counts > 0
-    return np.array(
-        [
-            _is_better(of_rows[rows, feature] / counts[rows, feature])
-            for feature, rows in enumerate(has.T)
-        ]
-    )
+    is_better = [
+        _is_better(of_rows[rows, feature] / counts[rows, feature])
+        for feature, rows in enumerate(has.T)
+    ]
+    return shares * is_better
 
 
 def _is_better(gains: np.ndarray) -> bool:
