@@ -59,7 +59,7 @@ holed_digits, filled_digits = filled_by_all(digits[:, varied], 1 / 3)
 # Cylinders that are measured with errors of 3 %. The table is simulated. Some measures
 # are products of others, so a linear regression cannot fill them in.
 
-radius, height, density = np.exp(0.35 * rng.normal(size=(3, 1000)))
+radius, height, density = np.exp(0.25 * rng.normal(size=(3, 1000)))
 measures = {
     "radius": radius,
     "height": height,
@@ -72,11 +72,11 @@ table = np.column_stack(list(measures.values()))
 table *= np.exp(0.03 * rng.normal(size=table.shape))
 print(f"\n{len(table)} cylinders, {table.shape[1]} measures\n")
 holed_table, filled_table = filled_by_all(table, 0.2)
-volume = list(measures).index("volume")
+mass = list(measures).index("mass")
 
 # %%
-# The figure shows digits with holes and what fills them. Below is the volume of
-# cylinders whose volume was missing, against the true one.
+# The figure shows digits with holes and what fills them. Below is the mass of
+# cylinders whose mass was missing, against the true one.
 
 shown = [0, 11, 23, 34]
 names = list(imputers)
@@ -98,16 +98,16 @@ for column, (title, rows) in enumerate(columns.items()):
 above.suptitle("A third of the pixels is missing (red)")
 
 places = below.subplots(1, len(names), sharex=True, sharey=True)
-missing = np.isnan(holed_table[:, volume])
-truth = table[missing, volume]
+missing = np.isnan(holed_table[:, mass])
+truth = table[missing, mass]
 for place, name in zip(places, names, strict=True):
-    imputed = filled_table[name][missing, volume]
+    imputed = filled_table[name][missing, mass]
     place.plot([0, truth.max()], [0, truth.max()], color="0.7", zorder=0)
     place.scatter(truth, imputed, s=8)
     error = np.sqrt(np.mean((imputed - truth) ** 2))
     place.set_title(f"{name}\nRMSE {error:.2f}", fontsize=10)
-    place.set_xlabel("true volume")
-places[0].set_ylabel("imputed volume")
+    place.set_xlabel("true mass")
+places[0].set_ylabel("imputed mass")
 below.suptitle("A fifth of the measures of cylinders is missing")
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=100)

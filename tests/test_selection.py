@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skae import AutoencoderTransformer
-from skae._training import is_gain
+from skae._training import is_gain, is_mean_gain
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,14 @@ def test_a_network_is_kept_if_it_gains_beside_a_dominant_feature():
     network = AutoencoderTransformer(2, random_state=0).fit(X[:1000])
     errors = [-model.score_samples(X[1000:]).sum() for model in (linear, network)]
     assert errors[1] < 0.5 * errors[0]
+
+
+def test_a_mean_gain_is_two_standard_errors_above_zero():
+    from scipy.stats import sem
+
+    gains = np.random.default_rng(0).normal(size=100)
+    gains = (gains - gains.mean()) / sem(gains)
+    assert is_mean_gain(gains + 2.01)
+    assert not is_mean_gain(gains + 1.99)
+    # One row cannot decide.
+    assert not is_mean_gain(np.array([0.0] * 99 + [1000.0]))
