@@ -112,23 +112,9 @@ def accuracies(name, X, y, options):
     }
     for kind, share in SETTINGS:
         damaged = np.where(holes(X, kind, share, rng), np.nan, X)
-        used = imputers(X.shape[1], options.seed)
-        used.pop("forests", None)
-        used["mean and indicator"] = SimpleImputer(add_indicator=True)
-        used["AutoencoderImputer and indicator"] = AutoencoderImputer(
-            add_indicator=True, random_state=options.seed
-        )
-        for imputer_name, imputer in {"none": None, **used}.items():
-            start = time.perf_counter()
-            parts = damaged[train], damaged[test]
-            if imputer is not None:
-                parts = (
-                    imputer.fit(parts[0]).transform(parts[0]),
-                    imputer.transform(parts[1]),
-                )
-            seconds = time.perf_counter() - start
+        for imputer_name, parts, seconds in completed(damaged, train, test, options):
             for classifier_name, classifier in classifiers.items():
-                if imputer is None and classifier_name != "boosting":
+                if np.isnan(parts[0]).any() and classifier_name != "boosting":
                     continue
                 model = make_pipeline(StandardScaler(), classifier)
                 model.fit(parts[0], y[train])
@@ -140,6 +126,24 @@ def accuracies(name, X, y, options):
                     "value": 100 * model.score(parts[1], y[test]),
                     "seconds": seconds,
                 }
+
+
+def completed(damaged, train, test, options):
+    """Yield the training and the test rows as each imputer completes them."""
+    parts = damaged[train], damaged[test]
+    yield "none", parts, 0.0
+    for name, imputer in imputers(damaged.shape[1], options.seed).items():
+        if name == "forests":
+            continue
+        start = time.perf_counter()
+        imputer.fit(parts[0])
+        filled = tuple(imputer.transform(part) for part in parts)
+        seconds = time.perf_counter() - start
+        yield name, filled, seconds
+        if name in ("mean", "AutoencoderImputer"):
+            pairs = zip(filled, parts, strict=True)
+            marked = tuple(np.hstack([new, np.isnan(old)]) for new, old in pairs)
+            yield f"{name} and indicator", marked, seconds
 
 
 def report_errors(found):
