@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from skae import _keras as keras
 from skae._engines import MOST_PROGRAMS, backend, engine
 from skae._model._compiled_inference import inference_program
+from skae.impute import AutoencoderImputer
 
 COMPILED = []
 
@@ -152,3 +153,16 @@ def test_concurrent_fits_give_the_same_codes(digits):
     together = in_threads([lambda e=e: codes(e) for e in estimators])
     for expected, found in zip(alone, together, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_other_holes_compile_nothing_more(compiled, digits):
+    rng = np.random.default_rng(0)
+    X = np.where(rng.uniform(size=(200, 64)) < 0.1, np.nan, digits[:200])
+    imputer = AutoencoderImputer(8, hidden_layer_sizes=(9,), max_iter=1, random_state=0)
+    imputer.fit(X)
+    assert compiled
+    compiled.clear()
+    other = np.where(rng.uniform(size=X.shape) < 0.3, np.nan, digits[:200])
+    clone(imputer).set_params(random_state=1, n_components=3).fit(other)
+    imputer.fit(digits[:200])
+    assert compiled == []

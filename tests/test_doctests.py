@@ -6,11 +6,19 @@ import pytest
 
 import skae
 import skae.imbalance
+import skae.impute
 import skae.inspection
 import skae.outliers
 import skae.plot
 
-MODULES = skae, skae.imbalance, skae.inspection, skae.outliers, skae.plot
+MODULES = (
+    skae,
+    skae.imbalance,
+    skae.impute,
+    skae.inspection,
+    skae.outliers,
+    skae.plot,
+)
 PUBLIC = [getattr(module, name) for module in MODULES for name in module.__all__]
 
 

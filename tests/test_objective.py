@@ -303,3 +303,25 @@ def test_losses_that_are_none_of_rows_are_refused(loss, message, digits):
 def test_a_loss_of_a_batch_is_refused_by_name(digits):
     with pytest.raises(ValueError, match=r"must return one value for each row"):
         small_network(loss="dice", **PROBABILITIES).fit(digits / 16)
+
+
+def test_values_that_are_not_observed_have_no_loss_and_no_gradient():
+    from skae import _keras as keras
+
+    rng = np.random.default_rng(0)
+    rows, decoded = rng.normal(size=(2, 5, 7)).astype("f4")
+    mask = (rng.uniform(size=rows.shape) < 0.6).astype("f4")
+    loss = Reconstruction("mean_squared_error", "mean_squared_error")
+
+    def losses(decoded, target):
+        batch = Batch(keras.ops.convert_to_tensor(rows), target, None, mask)
+        done = ForwardPass(batch, None, None, decoded, None, None, None, None)
+        return loss.row_losses(done, ())
+
+    found = in_numpy(losses, decoded, rows)
+    expected = (mask * (rows - decoded) ** 2).sum(axis=1) / 7
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # Whatever stands where nothing was observed, and whatever is decoded there.
+    other = np.where(mask > 0, rows, 100).astype("f4")
+    moved = np.where(mask > 0, decoded, -50).astype("f4")
+    np.testing.assert_allclose(in_numpy(losses, moved, other), expected, rtol=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skae import AutoencoderTransformer
-from skae._training import Comparison, is_gain
+from skae._training import Comparison, is_gain, is_mean_gain
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,14 @@ def test_the_printed_comparison_says_why_a_lower_loss_is_not_enough():
     assert str(Comparison(True, before, lower)) == losses
     assert str(Comparison(False, before, lower)) == losses + ", no significant gain"
     assert "no significant gain" not in str(Comparison(False, before, higher))
+
+
+def test_a_mean_gain_is_two_standard_errors_above_zero():
+    from scipy.stats import sem
+
+    gains = np.random.default_rng(0).normal(size=100)
+    gains = (gains - gains.mean()) / sem(gains)
+    assert is_mean_gain(gains + 2.01)
+    assert not is_mean_gain(gains + 1.99)
+    # One row cannot decide.
+    assert not is_mean_gain(np.array([0.0] * 99 + [1000.0]))

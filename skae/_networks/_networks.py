@@ -119,7 +119,7 @@ def build_networks(
         Whether to use only layers of Keras, for models that users save.
     """
     with seeded_keras(seed):
-        rows = keras.Input((spec.n_features,), dtype="float32", name="rows")
+        rows = keras.Input((spec.width_of_inputs,), dtype="float32", name="rows")
         path = spec.encoder.encoder_path(rows, spec, standard)
         encoded = joined(rows, path, spec.n_components, spec)
         encoded = with_posterior(encoded, path.hidden, spec)

@@ -166,6 +166,9 @@ class NetworkSpec:
 
     target_kind : {"classes", "numbers"} or None
         What they are: logits of classes, or numbers. None without a head.
+
+    n_inputs : int or None
+        Number of values that the encoder sees. None stands for ``n_features``.
     """
 
     n_features: int
@@ -178,11 +181,17 @@ class NetworkSpec:
     image_shape: tuple[int, int, int] | None = None
     n_targets: int = 0
     target_kind: Literal["classes", "numbers"] | None = None
+    n_inputs: int | None = None
 
     @property
     def keeps_units(self) -> bool:
         """Whether the network sees the data as they are, not centred and scaled."""
         return self.output_activation is not None or self.likelihood == "bernoulli"
+
+    @property
+    def width_of_inputs(self) -> int:
+        """Number of values that the encoder sees."""
+        return self.n_features if self.n_inputs is None else self.n_inputs
 
     @property
     def is_custom(self) -> bool:

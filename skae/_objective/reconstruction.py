@@ -85,6 +85,9 @@ class Reconstruction(Term):
     def row_losses(self, done: ForwardPass, numbers: Any) -> Any:
         """Return the loss of each row."""
         loss, rows = keras.losses.get(self.loss), done.batch.wanted
+        if done.batch.mask is not None:
+            # A value that was not observed has no error and no gradient.
+            rows = keras.ops.where(done.batch.mask > 0, rows, done.decoded)
         return _per_row(_values(loss, rows, done.decoded), rows.shape[0], loss)
 
 

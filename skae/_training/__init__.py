@@ -7,8 +7,9 @@ from ._phases import Phase, phases, weight_scales
 from ._progress_line import ProgressLine, name_of_start
 from ._run import TrainingRun
 from ._schedule import Schedule
-from ._selection import Comparison, compared, is_gain
+from ._selection import Comparison, compared, is_gain, is_mean_gain
 from ._space import TrainingSpace
+from ._threads import thread_map
 
 __all__ = [
     "Comparison",
@@ -23,8 +24,10 @@ __all__ = [
     "TrainingSpace",
     "compared",
     "is_gain",
+    "is_mean_gain",
     "name_of_start",
     "phases",
+    "thread_map",
     "train",
     "train_once",
     "weight_scales",

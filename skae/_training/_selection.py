@@ -79,11 +79,8 @@ def compared(
     held_out = [data.row_losses(engine, baseline, rows) for rows in split.held_out]
     before, after = np.concatenate(held_out), result.validation_losses
     gains = split.means_of_groups(before - after)
-    if is_likelihood:
-        # A better likelihood may lose a little on most rows and gain much on others.
-        is_significant = bool(gains.mean() > _STANDARD_ERRORS * sem(gains))
-    else:
-        is_significant = is_gain(gains)
+    # A better likelihood may lose a little on most rows and gain much on others.
+    is_significant = is_mean_gain(gains) if is_likelihood else is_gain(gains)
     return Comparison(is_better and is_significant, before.mean(), after.mean())
 
 
@@ -105,3 +102,8 @@ def is_gain(gains: np.ndarray) -> bool:
     # SciPy 1.11 warns of zeros, which it leaves out as well.
     test = wilcoxon(gains[gains != 0], alternative="greater")
     return bool(test.pvalue < _SIGNIFICANCE)
+
+
+def is_mean_gain(gains: np.ndarray) -> bool:
+    """Say whether the mean of the gains is two standard errors above zero."""
+    return bool(gains.mean() > _STANDARD_ERRORS * sem(gains))

@@ -1,0 +1,114 @@
+"""
+Fill in missing values
+======================
+
+A third of the pixels of digits and a fifth of the values of a table of cylinders are
+removed at random. This example fills them in by the mean, by the nearest rows, by one
+regression for each feature (``IterativeImputer``), by probabilistic PCA and by
+``AutoencoderImputer``. That one starts at probabilistic PCA, and networks correct it
+for the features where they are significantly better on rows that they have not seen.
+"""
+
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+
+from skae.impute import AutoencoderImputer
+
+rng = np.random.default_rng(0)
+imputers = {
+    "mean": SimpleImputer(),
+    "10 neighbours": KNNImputer(n_neighbors=10),
+    "IterativeImputer": IterativeImputer(
+        max_iter=5, n_nearest_features=20, random_state=0
+    ),
+    "probabilistic PCA": AutoencoderImputer(max_iter=0, random_state=0),
+    "AutoencoderImputer": AutoencoderImputer(random_state=0),
+}
+
+
+def filled_by_all(X, share):
+    """Remove values, and return the rows with holes and what each imputer makes."""
+    missing = rng.random(X.shape) < share
+    holed = np.where(missing, np.nan, X)
+    results = {}
+    print("| | RMSE of the missing values, in deviations |\n| --- | --- |")
+    for name, imputer in imputers.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # IterativeImputer may not converge
+            results[name] = imputer.fit_transform(holed)
+        errors = ((results[name] - X) / X.std(axis=0))[missing]
+        print(f"| {name} | {np.sqrt(np.mean(errors**2)):.3f} |")
+    return holed, results
+
+
+# %%
+# Pixels of digits. Pixels that are the same in all digits are left out of the fit.
+
+digits = load_digits().data / 16
+varied = digits.std(axis=0) > 0.02
+print(f"{len(digits)} digits, {varied.sum()} pixels\n")
+holed_digits, filled_digits = filled_by_all(digits[:, varied], 1 / 3)
+
+# %%
+# Cylinders that are measured with errors of 3 %. The table is simulated. Some measures
+# are products of others, so a linear regression cannot fill them in.
+
+radius, height, density = np.exp(0.25 * rng.normal(size=(3, 1000)))
+measures = {
+    "radius": radius,
+    "height": height,
+    "surface": 2 * np.pi * radius * (radius + height),
+    "volume": np.pi * radius**2 * height,
+    "mass": density * np.pi * radius**2 * height,
+    "density": density,
+}
+table = np.column_stack(list(measures.values()))
+table *= np.exp(0.03 * rng.normal(size=table.shape))
+print(f"\n{len(table)} cylinders, {table.shape[1]} measures\n")
+holed_table, filled_table = filled_by_all(table, 0.2)
+mass = list(measures).index("mass")
+
+# %%
+# The figure shows digits with holes and what fills them. Below is the mass of
+# cylinders whose mass was missing, against the true one.
+
+shown = [0, 11, 23, 34]
+names = list(imputers)
+figure = plt.figure(figsize=(12, 9.5), layout="constrained")
+above, below = figure.subfigures(2, 1, height_ratios=[1.55, 1])
+axes = above.subplots(len(shown), len(names) + 2)
+columns = {"complete": digits[:, varied], "with holes": holed_digits, **filled_digits}
+for column, (title, rows) in enumerate(columns.items()):
+    for row, number in enumerate(shown):
+        image = np.zeros(64)
+        image[varied] = rows[number]
+        place = axes[row, column]
+        place.set_facecolor("tab:red")
+        place.imshow(
+            np.ma.masked_invalid(image.reshape(8, 8)), cmap="gray", vmin=0, vmax=1
+        )
+        place.set(xticks=[], yticks=[])
+    axes[0, column].set_title(title, fontsize=10)
+above.suptitle("A third of the pixels is missing (red)")
+
+places = below.subplots(1, len(names), sharex=True, sharey=True)
+missing = np.isnan(holed_table[:, mass])
+truth = table[missing, mass]
+for place, name in zip(places, names, strict=True):
+    imputed = filled_table[name][missing, mass]
+    place.plot([0, truth.max()], [0, truth.max()], color="0.7", zorder=0)
+    place.scatter(truth, imputed, s=8)
+    error = np.sqrt(np.mean((imputed - truth) ** 2))
+    place.set_title(f"{name}\nRMSE {error:.2f}", fontsize=10)
+    place.set_xlabel("true mass")
+places[0].set_ylabel("imputed mass")
+below.suptitle("A fifth of the measures of cylinders is missing")
+path = Path(__file__).with_suffix(".png")
+figure.savefig(path, dpi=100)
+print(f"\nFigure saved to {path}")

@@ -1,0 +1,7 @@
+"""Imputation: probabilistic PCA, and networks that correct it."""
+
+from ._correction import Correction
+from ._training import trained
+from ._units import Units
+
+__all__ = ["Correction", "Units", "trained"]

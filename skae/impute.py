@@ -1,0 +1,305 @@
+"""Imputation of missing values, with scikit-learn's conventions."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.impute import MissingIndicator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, MissingValues, StrOptions
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
+
+from ._imputation import Correction, Units, trained
+from ._linear import ProbabilisticPCA, searched
+from ._networks import checked_sizes
+from ._undo import undone_on_failure
+
+__all__ = ["AutoencoderImputer"]
+
+
+class AutoencoderImputer(TransformerMixin, BaseEstimator):
+    """Fill in missing values by probabilistic PCA and networks that correct it.
+
+    Probabilistic PCA with missing values [1]_ [2]_ is fitted by expectation
+    maximisation. A missing value is imputed by its conditional mean, given the observed
+    values of its row. Then five networks learn to correct this imputation. In training,
+    further values are made missing, as many and in such groups as in the data, and the
+    networks predict by how much the imputation of these is wrong. They start at zero.
+    A feature is corrected only if that is significantly better on rows that the
+    networks have not seen.
+
+    Features are standardised, so their units do not matter. Observed values are
+    returned as they are.
+
+    Read more in ``docs/missing_values.md``.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Number of components of probabilistic PCA. With "auto" it is the number that
+        predicts best a tenth of the observed values, which are held out for that.
+
+    hidden_layer_sizes : array-like of int, default=(256, 256)
+        Widths of the hidden layers of the networks.
+
+    max_iter : int, default=60
+        Largest number of epochs. With 0 the imputation is that of probabilistic PCA.
+
+    missing_values : int, float or np.nan, default=np.nan
+        The placeholder of missing values. With a number, ``X`` must not have NaN. A
+        data frame with ``pd.NA`` needs np.nan.
+
+    add_indicator : bool, default=False
+        Whether to append a :class:`~sklearn.impute.MissingIndicator` of the values that
+        were missing.
+
+    keep_empty_features : bool, default=False
+        Whether to keep features without any observed value in ``fit``, as zeros.
+        Otherwise they are left out.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the held-out values, the folds, the initial weights and the further
+        holes. Pass an int for the same result in every fit.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of components.
+
+    selected_model_ : {"linear", "network"}
+        "network" if any feature is corrected by the networks.
+
+    corrected_features_ : ndarray of shape (n_features_in_,), bool
+        The features that are corrected.
+
+    n_iter_ : int
+        Largest number of epochs of a network. Probabilistic PCA alone counts as one.
+
+    indicator_ : :class:`~sklearn.impute.MissingIndicator` or None
+        Indicator of missing values. None without ``add_indicator``.
+
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in ``fit``, if all are strings.
+
+    See Also
+    --------
+    sklearn.impute.IterativeImputer : One regression for each feature.
+    sklearn.impute.KNNImputer : The mean of the nearest rows.
+
+    Notes
+    -----
+    The imputed values are estimates of the conditional mean. They vary less than the
+    values that are missing, and the uncertainty is not drawn.
+
+    Rows without any observed value get the mean of each feature. With fewer than 20
+    such rows as have one, probabilistic PCA is kept.
+
+    References
+    ----------
+    .. [1] Tipping & Bishop (1999), "Probabilistic principal component analysis",
+       Journal of the Royal Statistical Society B 61(3).
+    .. [2] Ilin & Raiko (2010), "Practical approaches to principal component analysis in
+       the presence of missing values", JMLR 11.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skae.impute import AutoencoderImputer
+    >>> X = np.array([[1.0, 2.0], [3.0, np.nan], [np.nan, 4.0], [8.0, 16.0]])
+    >>> AutoencoderImputer(random_state=0).fit_transform(X).shape
+    (4, 2)
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "missing_values": [MissingValues(numeric_only=True)],
+        "add_indicator": ["boolean"],
+        "keep_empty_features": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    _model: ProbabilisticPCA | None
+    _correction: Correction | None
+    _units: Units
+
+    def __init__(
+        self,
+        n_components="auto",
+        *,
+        hidden_layer_sizes=(256, 256),
+        max_iter=60,
+        missing_values=np.nan,
+        add_indicator=False,
+        keep_empty_features=False,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.max_iter = max_iter
+        self.missing_values = missing_values
+        self.add_indicator = add_indicator
+        self.keep_empty_features = keep_empty_features
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @undone_on_failure
+    def fit(self, X, y=None):
+        """Fit probabilistic PCA and the networks to the observed values of ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with missing values.
+
+        y : None
+            Ignored, here for the conventions of scikit-learn.
+
+        Returns
+        -------
+        self : object
+            The fitted imputer.
+        """
+        sizes = checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        X, observed = self._validated(X, reset=True)
+        rng = check_random_state(self.random_state)
+        self.indicator_ = None
+        if self.add_indicator:
+            self.indicator_ = MissingIndicator(
+                missing_values=self.missing_values, error_on_new=False
+            ).fit(X)
+        self._valid = observed.any(axis=0)
+        self.corrected_features_ = np.zeros(X.shape[1], bool)
+        self._model = self._correction = None
+        n_iter = 0
+        # Rows without an observed value say nothing.
+        with_values = observed.any(axis=1)
+        known = observed[with_values][:, self._valid]
+        X = X[with_values][:, self._valid].astype(np.float64)
+        if X.size:
+            self._units = Units.of(X, known)
+            rows = self._units.apply(X, known)
+            n_components = self._checked_n_components(rows.shape)
+            self._model = searched(rows, known, n_components, rng)
+            if self.max_iter:
+                self._correction, n_iter = trained(
+                    *(rows, known, self._model, self._units, sizes),
+                    *(int(self.max_iter), rng),
+                )
+        self.n_iter_ = max(n_iter, 1)
+        self.n_components_ = self._model.n_components if self._model else 0
+        if self._correction is not None:
+            self.corrected_features_[self._valid] = self._correction.shares > 0
+        self.selected_model_ = "network" if self._correction else "linear"
+        return self
+
+    def transform(self, X):
+        """Fill in the missing values of ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with missing values.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_output_features)
+            Complete rows, in the dtype of ``X``. Without ``keep_empty_features``,
+            features that had no observed value in ``fit`` are left out.
+        """
+        check_is_fitted(self)
+        X, observed = self._validated(X, reset=False)
+        filled = np.zeros_like(X)
+        filled[:, self._valid] = self._filled(
+            X[:, self._valid], observed[:, self._valid]
+        )
+        if not self.keep_empty_features:
+            filled = filled[:, self._valid]
+        if self.indicator_ is None:
+            return filled
+        return np.hstack([filled, self.indicator_.transform(X)])
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the features of the result.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the features of ``X``. None stands for ``feature_names_in_``, or
+            for "x0", "x1" and so on if there are none.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects
+            Their names, then those of the indicators.
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        kept = names if self.keep_empty_features else names[self._valid]
+        if self.indicator_ is None:
+            return kept
+        return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
+
+    def _filled(self, X: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        """Return complete rows of features that were observed in ``fit``."""
+        holed = ~observed.all(axis=1)
+        if self._model is None or not holed.any():
+            return X
+        known = observed[holed]
+        rows = self._units.apply(X[holed].astype(np.float64), known)
+        imputed = self._model.imputed(rows, known)
+        if self._correction is not None:
+            imputed += self._correction.of(self._units.inputs(imputed, known))
+        filled = X.copy()
+        filled[holed] = np.where(known, X[holed], self._units.invert(imputed))
+        return filled
+
+    def _checked_n_components(self, shape: tuple[int, int]) -> int | None:
+        if self.n_components == "auto":
+            return None
+        if self.n_components > min(shape):
+            raise ValueError(
+                f"n_components={self.n_components} must be between 1 and "
+                f"min(n_samples, n_features)={min(shape)}. Rows and features without "
+                "an observed value do not count."
+            )
+        return int(self.n_components)
+
+    def _validated(self, X: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows, and which of their values are observed."""
+        X = validate_data(
+            self,
+            X,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if self._marks_by_nan else True,
+            reset=reset,
+        )
+        missing = np.isnan(X) if self._marks_by_nan else self.missing_values == X
+        return X, ~missing
+
+    @property
+    def _marks_by_nan(self) -> bool:
+        return bool(np.isnan(self.missing_values))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._marks_by_nan
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

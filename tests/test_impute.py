@@ -1,0 +1,342 @@
+"""The imputer keeps scikit-learn's conventions, and its networks help or are left."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skae._imputation import Units
+from skae._imputation._holes import with_further_holes
+from skae._linear import fitted
+from skae.impute import AutoencoderImputer
+
+RNG = np.random.default_rng(0)
+
+
+def holed(X, share=0.2, seed=0):
+    holes = np.random.default_rng(seed).uniform(size=X.shape) < share
+    return np.where(holes, np.nan, X)
+
+
+def small(**parameters):
+    return AutoencoderImputer(
+        **{
+            "hidden_layer_sizes": (64, 64),
+            "max_iter": 50,
+            "random_state": 0,
+            **parameters,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def normal():
+    """Return rows of a normal distribution, for which the linear model is the best."""
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(300, 2)) @ rng.normal(size=(2, 6)) + 0.5 * rng.normal(
+        size=(300, 6)
+    )
+
+
+@pytest.fixture(scope="module")
+def curved(curve):
+    """Return an imputer that was fitted to a curve and kept its networks."""
+    return small().fit(holed(curve))
+
+
+def error(imputed, X, missing):
+    return np.sqrt(np.mean((imputed - X)[missing] ** 2))
+
+
+def test_networks_improve_on_the_linear_model_on_a_curve(curve, curved):
+    X = holed(curve)
+    linear = small(max_iter=0).fit_transform(X)
+    assert curved.selected_model_ == "network"
+    assert curved.corrected_features_.sum() >= 3
+    missing = np.isnan(X)
+    assert error(curved.transform(X), curve, missing) < 0.8 * error(
+        linear, curve, missing
+    )
+
+
+def test_networks_also_improve_rows_that_fit_has_not_seen(curve):
+    train, test = curve[:300], curve[300:]
+    X, missing = holed(test, seed=3), np.isnan(holed(test, seed=3))
+    network, linear = (
+        small(max_iter=n).fit(holed(train)).transform(X) for n in (50, 0)
+    )
+    assert error(network, test, missing) < 0.9 * error(linear, test, missing)
+
+
+def test_networks_are_dropped_where_the_linear_model_is_the_best(normal):
+    X = holed(normal)
+    fitted_imputer = small().fit(X)
+    assert fitted_imputer.selected_model_ == "linear"
+    assert not fitted_imputer.corrected_features_.any()
+    assert fitted_imputer.n_iter_ > 1
+    np.testing.assert_array_equal(
+        fitted_imputer.transform(X), small(max_iter=0).fit_transform(X)
+    )
+
+
+def test_only_features_that_gain_are_corrected(curve, normal):
+    X = np.hstack([curve[:300], normal])
+    imputer = small().fit(holed(X))
+    assert imputer.corrected_features_[:4].any()
+    assert not imputer.corrected_features_[4:].any()
+    linear = small(max_iter=0).fit_transform(holed(X))
+    same = ~imputer.corrected_features_
+    np.testing.assert_array_equal(imputer.transform(holed(X))[:, same], linear[:, same])
+
+
+def test_the_linear_imputation_is_the_conditional_mean(normal):
+    # Complete training rows: one iteration is PCA.
+    X = holed(normal)
+    imputer = small(n_components=2, max_iter=0).fit(normal)
+    deviations = normal.std(axis=0)
+    rows, seen = normal / deviations, ~np.isnan(X)
+    model = fitted(rows, np.ones(rows.shape, bool), 2)
+    expected = model.imputed(X / deviations, seen) * deviations
+    np.testing.assert_allclose(imputer.transform(X), expected, atol=1e-9)
+    assert imputer.n_components_ == 2
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_observed_values_stay_bit_for_bit(curved, curve, dtype):
+    X = holed(curve).astype(dtype)
+    given = X.copy()
+    filled = curved.transform(X)
+    assert filled.dtype == dtype
+    assert np.isfinite(filled).all()
+    seen = ~np.isnan(X)
+    np.testing.assert_array_equal(filled[seen], X[seen])
+    np.testing.assert_array_equal(X, given)
+
+
+def test_complete_rows_are_returned(curved, curve):
+    np.testing.assert_array_equal(curved.transform(curve), curve)
+
+
+def test_units_do_not_matter(curved, curve):
+    X = holed(curve)
+    units = np.array([1e-6, 1.0, 1e5, 32.0])
+    shifts = np.array([0.0, 1e2, -1e5, 5.0])
+    other = small().fit(X * units + shifts)
+    found = (other.transform(X * units + shifts) - shifts) / units
+    missing = np.isnan(X)
+    gap = error(found, curved.transform(X), missing)
+    assert gap < 0.02 * error(np.nanmean(X, axis=0), curve, missing)
+
+
+def test_a_row_does_not_depend_on_the_others(curved, curve):
+    X = holed(curve)
+    whole = curved.transform(X)
+    for part in (slice(3, 4), slice(5, 60), slice(None, None, -1)):
+        np.testing.assert_allclose(curved.transform(X[part]), whole[part], atol=1e-10)
+
+
+def test_equal_seeds_give_equal_results(curved, curve):
+    X = holed(curve)
+    again = small().fit(X)
+    np.testing.assert_array_equal(again.transform(X), curved.transform(X))
+
+
+def test_pickles_impute_alike(curved, curve):
+    X = holed(curve)
+    copy = pickle.loads(pickle.dumps(curved))
+    np.testing.assert_array_equal(copy.transform(X), curved.transform(X))
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("indicate", [False, True])
+def test_shapes_and_names_are_those_of_scikit_learns_imputers(normal, keep, indicate):
+    frame = pd.DataFrame(holed(normal[:60]), columns=list("abcdef"))
+    frame["c"] = np.nan
+    frame["d"] = normal[:60, 3]
+    options = {"add_indicator": indicate, "keep_empty_features": keep}
+    ours = small(max_iter=0, **options).set_output(transform="pandas")
+    theirs = SimpleImputer(**options).set_output(transform="pandas")
+    found, expected = ours.fit_transform(frame), theirs.fit_transform(frame)
+    assert list(found) == list(expected)
+    assert found.shape == expected.shape
+    if keep:
+        assert (found["c"] == 0).all()
+    names = [name for name in found if name.startswith("missingindicator")]
+    pd.testing.assert_frame_equal(found[names], expected[names])
+    seen = frame["a"].notna()
+    np.testing.assert_array_equal(found["a"][seen], frame["a"][seen])
+
+
+@pytest.mark.parametrize("marker", [-1, 0, -7.5])
+def test_a_number_marks_missing_values(normal, marker):
+    X = holed(normal)
+    expected = small(max_iter=0).fit_transform(X)
+    marked = np.where(np.isnan(X), marker, X)
+    imputer = small(max_iter=0, missing_values=marker)
+    np.testing.assert_array_equal(imputer.fit_transform(marked), expected)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        imputer.fit(X)
+
+
+def test_integers_with_a_marker():
+    X = RNG.integers(0, 9, size=(40, 3))
+    X[X == 4] = -1
+    filled = small(missing_values=-1, max_iter=2).fit_transform(X)
+    assert filled.dtype == np.float64
+    np.testing.assert_array_equal(filled[X != -1], X[X != -1])
+    assert (filled[X == -1] != -1).all()
+
+
+def as_nullable(X):
+    return pd.DataFrame(X).astype("Float64").mask(np.isnan(X), pd.NA)
+
+
+def as_objects(X):
+    return np.where(np.isnan(X), None, X.astype(object))
+
+
+@pytest.mark.parametrize("kind", [as_nullable, as_objects, np.asfortranarray])
+def test_other_containers_give_the_same(normal, kind):
+    X = holed(normal)
+    expected = small(max_iter=0).fit_transform(X)
+    found = small(max_iter=0).fit_transform(kind(X))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_words_and_sparse_rows_and_infinity_raise():
+    words = np.array([["a", 1.0], ["b", None]], dtype=object)
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        small().fit(words)
+    from scipy import sparse
+
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        small().fit(sparse.eye(5, format="csr"))
+    with pytest.raises(ValueError, match="Input X contains infinity"):
+        small().fit([[1.0, np.inf], [np.nan, 2.0]])
+
+
+def test_rows_without_values_get_the_means(normal):
+    X = holed(normal)
+    alone = small(n_components=2, max_iter=0).fit(X)
+    empty = np.full((3, X.shape[1]), np.nan)
+    both = small(n_components=2, max_iter=0).fit(np.vstack([X, empty]))
+    np.testing.assert_array_equal(both.transform(X), alone.transform(X))
+    filled = both.transform(empty)
+    np.testing.assert_allclose(filled[0], filled[2])
+    np.testing.assert_allclose(filled[0], np.nanmean(X, axis=0), atol=0.2)
+
+
+def test_features_without_values_in_fit_are_left_out_whatever_comes_later(normal):
+    X = holed(normal)
+    X[:, 2] = np.nan
+    imputer = small(max_iter=0).fit(X)
+    later = normal.copy()
+    np.testing.assert_array_equal(imputer.transform(later), np.delete(later, 2, axis=1))
+    kept = small(max_iter=0, keep_empty_features=True).fit(X)
+    assert (kept.transform(later)[:, 2] == 0).all()
+
+
+def test_nothing_observed_at_all():
+    X = np.full((5, 3), np.nan)
+    assert small().fit_transform(X).shape == (5, 0)
+    np.testing.assert_array_equal(
+        small(keep_empty_features=True).fit_transform(X), np.zeros((5, 3))
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3), (2, 2), (3, 1), (12, 5), (30, 1)])
+def test_tiny_data_give_finite_values(shape):
+    X = RNG.normal(size=shape)
+    X[0, 0] = np.nan
+    filled = small(keep_empty_features=True).fit_transform(X)
+    assert filled.shape == shape
+    assert np.isfinite(filled).all()
+
+
+def test_constant_and_extreme_features(normal):
+    X = holed(normal)
+    X = np.column_stack([X, np.where(np.isnan(X[:, 0]), np.nan, 3.0)])
+    X[:, 1] *= 1e200
+    X[:, 2] *= 1e-200
+    filled = small(max_iter=3).fit_transform(X)
+    assert np.isfinite(filled).all()
+    np.testing.assert_allclose(filled[:, -1], 3.0)
+    assert 1 < np.ptp(filled[:, 2] * 1e200) < 100
+    assert 1 < np.ptp(filled[:, 1] / 1e200) < 100
+
+
+def test_holes_in_later_rows_only(curve):
+    imputer = small().fit(curve)
+    assert imputer.selected_model_ == "network"
+    X = holed(curve, seed=9)
+    linear = small(max_iter=0).fit(curve).transform(X)
+    missing = np.isnan(X)
+    assert error(imputer.transform(X), curve, missing) < error(linear, curve, missing)
+
+
+def test_too_many_components_raise(normal):
+    with pytest.raises(ValueError, match=r"n_components=7 must be between 1 and"):
+        small(n_components=7).fit(holed(normal))
+    for wrong in (0, 1.5, "best"):
+        with pytest.raises(ValueError, match="'n_components' parameter"):
+            small(n_components=wrong).fit(holed(normal))
+
+
+def test_wrong_layers_raise_and_leave_the_imputer_as_it_was(curved, curve):
+    imputer = clone(curved).fit(holed(curve)[:, :3])
+    before = imputer.transform(holed(curve)[:, :3])
+    imputer.set_params(hidden_layer_sizes=(8, 0))
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        imputer.fit(holed(curve))
+    np.testing.assert_array_equal(imputer.transform(holed(curve)[:, :3]), before)
+
+
+def test_it_searches_in_a_pipeline(normal):
+    pipeline = make_pipeline(small(max_iter=0), Ridge())
+    grid = {"autoencoderimputer__n_components": [1, 3, "auto"]}
+    search = GridSearchCV(pipeline, grid, cv=3, error_score="raise")
+    search.fit(holed(normal), normal[:, 0] + normal[:, 1])
+    assert search.best_score_ > 0.5
+
+
+def test_further_holes_have_the_pattern_of_the_data():
+    # Two features are always missing together.
+    rng = np.random.RandomState(0)
+    observed = np.ones((4000, 4), bool)
+    observed[:, :2] = rng.uniform(size=(4000, 1)) < 0.6
+    shown = with_further_holes(observed, rng)
+    assert not (shown & ~observed).any()
+    assert shown.any(axis=1).all()
+    lost = observed & ~shown
+    both = observed[:, 0]
+    together = lost[both, 0] & lost[both, 1]
+    # 0.4 are missing in the other row. Of the rest a tenth is missing one by one.
+    assert together.mean() == pytest.approx(0.4 + 0.6 * 0.01, abs=0.03)
+    assert lost[:, 2].mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_inputs_are_moderate_numbers_of_equal_size():
+    X = np.exp(3 * RNG.normal(size=(500, 2)))
+    observed = RNG.uniform(size=X.shape) < 0.9
+    units = Units.of(X, observed)
+    rows = units.apply(X, observed)
+    np.testing.assert_allclose(rows.sum(axis=0) / observed.sum(axis=0), 0, atol=1e-9)
+    inputs = units.inputs(np.where(observed, rows, 50.0), observed)
+    assert inputs.shape == (500, 6)
+    assert np.abs(inputs).max() < 10
+    ranks = inputs[:, 2:4]
+    assert (
+        np.corrcoef(ranks[observed[:, 0], 0], X[observed[:, 0], 0].argsort().argsort())[
+            0, 1
+        ]
+        > 0.98
+    )
+    np.testing.assert_array_equal(inputs[:, 4:], ~observed)
+    np.testing.assert_allclose(units.invert(rows)[observed], X[observed])
