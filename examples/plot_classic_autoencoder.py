@@ -8,6 +8,8 @@ of 256. This example trains it twice, with Keras' ``fit`` and with skae. Layers,
 and settings are the same. Then it trains skae's default autoencoder with the same
 number of components.
 
+To run it on MNIST::
+
     python examples/plot_classic_autoencoder.py --data mnist.npz
 
 Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels. Then
@@ -17,6 +19,7 @@ the first and the last layer have 64 units.
 import argparse
 import os
 import time
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -184,4 +187,4 @@ for row, (name, images) in zip(grid, panels.items(), strict=True):
         cell.set(xticks=[], yticks=[])
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

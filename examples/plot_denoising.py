@@ -7,12 +7,15 @@ them with PCA, kernel PCA, non-local means, ridge regression and a convolutional
 autoencoder. Only the last two are trained on damaged images. Non-local means needs
 scikit-image and is left out if that is not installed.
 
+To run it on MNIST::
+
     python examples/plot_denoising.py --data mnist.npz
 
 Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -160,4 +163,4 @@ for part, name in zip(figure.subfigures(1, 2), list(best)[1::2], strict=True):
             cell.set(xticks=[], yticks=[])
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -7,6 +7,7 @@ example takes the digits that it gets wrong. It walks the code of each towards t
 class and decodes the walk. The decoded images show what would have to be different.
 """
 
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -101,4 +102,4 @@ axes[-1].set_title(
 )
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -8,12 +8,15 @@ from codes with 2 and with 20 components. Then it shows the effect of ``beta``, 
 weight of the divergence. With a larger ``beta`` the codes hold less information (the
 rate), and the reconstructions are worse (the distortion).
 
+To run it on MNIST::
+
     python examples/plot_generation.py --data mnist.npz
 
 Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -133,4 +136,4 @@ right.set(
 )
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -13,6 +13,7 @@ accuracy of a classifier that is trained on the codes.
 # Settings that differ only in ``alpha`` have the same network. They share one compiled
 # program.
 
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -97,4 +98,4 @@ axes.grid(alpha=0.3)
 axes.legend()
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=120)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -10,6 +10,7 @@ for the features where they are significantly better on rows that they have not 
 """
 
 import warnings
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -111,4 +112,4 @@ places[0].set_ylabel("imputed mass")
 below.suptitle("A fifth of the measures of cylinders is missing")
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"\nFigure saved to {path}")
+print(f"\nFigure saved to {relpath(path)}")

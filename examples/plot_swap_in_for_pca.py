@@ -13,6 +13,7 @@ hidden layers.
 # The reducers are fitted to the training images. The reconstruction error is measured
 # on the test images.
 
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -73,4 +74,4 @@ for axes, codes, title in zip(panels, all_codes, titles, strict=True):
 figure.colorbar(points, ax=panels, ticks=range(10), label="digit")
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=120)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

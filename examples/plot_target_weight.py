@@ -19,6 +19,7 @@ reconstruction error.
 # the labels of all rows, also of those that the search holds out. The codes would
 # contain these labels, and the accuracy would be too high. This is called leakage.
 
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -152,4 +153,4 @@ for axes in panels:
 panels[1].legend(loc="lower left")
 path = Path(__file__).with_suffix(".png")
 figure.savefig(path, dpi=120)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")
