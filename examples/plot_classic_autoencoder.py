@@ -18,6 +18,7 @@ the first and the last layer have 64 units.
 
 import argparse
 import os
+import sys
 import time
 from os.path import relpath
 from pathlib import Path
@@ -185,6 +186,6 @@ for row, (name, images) in zip(grid, panels.items(), strict=True):
     for cell, image in zip(row, images, strict=False):
         cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
         cell.set(xticks=[], yticks=[])
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
 print(f"Figure saved to {relpath(path)}")

@@ -16,6 +16,7 @@ Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 
 import argparse
 import io
+import sys
 from os.path import relpath
 from pathlib import Path
 
@@ -134,6 +135,6 @@ for row, name in zip(right.subplots(len(panels), 6), panels, strict=True):
     for cell, image in zip(row, panels[name], strict=False):
         cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
         cell.set(xticks=[], yticks=[])
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
 print(f"Figure saved to {relpath(path)}")

@@ -16,6 +16,7 @@ Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+import sys
 from os.path import relpath
 from pathlib import Path
 
@@ -134,6 +135,6 @@ right.set(
     ylabel="distortion (nats)",
     title="Effect of beta, training images",
 )
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
 print(f"Figure saved to {relpath(path)}")
