@@ -56,7 +56,6 @@ sphinx_gallery_conf = {
     "min_reported_time": 3600,
     "write_computation_times": False,
 }
-suppress_warnings = ["toc.empty_glob"]  # pages that are still to be written
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skae"

@@ -106,8 +106,6 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
        61(3).
     .. [2] West (1993), "Approximating posterior distributions by mixture", JRSS B
        55(2).
-    .. [3] Alcala & Qin (2009), "Reconstruction-based contribution for process
-       monitoring", Automatica 45(7).
 
     Examples
     --------
@@ -229,7 +227,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
 
         A feature counts by how much the row's squared distance from the rows most like
         it falls if the feature takes its most probable value, and the others keep
-        theirs: the reconstruction-based contribution [3]_. A linear model finds a
+        theirs: the reconstruction-based contribution [1]_. A linear model finds a
         single faulty feature with certainty if the fault is large. A network is treated
         as linear around the row.
 
@@ -242,6 +240,11 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         -------
         shares : ndarray of shape (n_samples, n_features)
             They are not negative, and add up to 1 in each row.
+
+        References
+        ----------
+        .. [1] Alcala & Qin (2009), "Reconstruction-based contribution for process
+           monitoring", Automatica 45(7).
         """
         check_is_fitted(self)
         return self._density.shares(validated(self, X))

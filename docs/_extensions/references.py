@@ -11,12 +11,19 @@ import re
 from docutils import nodes
 
 SKLEARN = "https://scikit-learn.org/stable/"
-SKLEARN_LABELS = {"metadata_routing": "metadata_routing.html"}
+SKLEARN_LABELS = {
+    "df_output_transform": "auto_examples/miscellaneous/plot_set_output.html",
+    "metadata_routing": "metadata_routing.html",
+    "meta-estimator": "glossary.html#term-meta-estimator",
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": (
+        "auto_examples/miscellaneous/plot_set_output.html"
+    ),
+}
 
 
 def link_to_gallery(app, name, source):
     source[0] = re.sub(
-        r"\.\./examples/(plot_\w+)\.py", r"auto_examples/\1.rst", source[0]
+        r"\]\(\.\./examples/(plot_\w+)\.py\)", r"](auto_examples/\1.rst)", source[0]
     )
 
 
