@@ -19,6 +19,7 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from ._data import Scaling, variances
+from ._documentation import API_PAGE
 from ._model import Codec, LinearCodec, draw_from, squared_errors
 from ._validation import check_computed, check_finite, validated, validated_codes
 from ._version import __version__
@@ -31,6 +32,8 @@ class CodecTransformer(
 ):
     """Encode, decode, score and sample, with the codec that ``fit`` stores."""
 
+    _doc_link_module = "skae"
+    _doc_link_template = API_PAGE
     _codec: Codec
     selected_model_: str
     explained_variance_: np.ndarray

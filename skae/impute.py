@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._documentation import API_PAGE
 from ._imputation import Correction, Units, trained
 from ._linear import ProbabilisticPCA, searched
 from ._networks import checked_sizes
@@ -120,6 +121,8 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
     (4, 2)
     """
 
+    _doc_link_module = "skae"
+    _doc_link_template = API_PAGE
     _parameter_constraints: dict = {
         "n_components": [
             Interval(Integral, 1, None, closed="left"),

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
+from ._documentation import API_PAGE
 from ._outliers import HeldOutFits, RowDensity, check_can_hold_out
 from ._validation import validated
 
@@ -117,6 +118,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     1.0
     """
 
+    _doc_link_module = "skae"
+    _doc_link_template = API_PAGE
     _parameter_constraints: dict = {
         "estimator": [BaseAutoencoder, None],
         "contamination": [
