@@ -59,7 +59,7 @@ class ConvolutionalLayers(Family):
         _, up = _layer_types(standard)
         activation = self.dense_layers.activation
         hidden = self.dense_layers.hidden(codes, self.dense_layers.sizes[::-1])
-        cells = self._cells()
+        cells = self.cells()
         folded = (*cells[-1], self.convolutions[-1].filters)
         hidden = dense(math.prod(folded), "cells", activation)(hidden)
         hidden = keras.layers.Reshape(folded, dtype="float32")(hidden)
@@ -81,7 +81,7 @@ class ConvolutionalLayers(Family):
             hidden = _cropped(hidden, cells[depth])
         return Path(keras.layers.Flatten(_LAST, dtype="float32")(hidden), hidden)
 
-    def _cells(self) -> list[tuple[int, int]]:
+    def cells(self) -> list[tuple[int, int]]:
         """Return rows and columns before the first convolution and after each."""
         found = [self.image_shape[:2]]
         for layer in self.convolutions:

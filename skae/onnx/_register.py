@@ -1,0 +1,47 @@
+"""Registration of the converters."""
+
+from __future__ import annotations
+
+from skl2onnx import update_registered_converter
+
+from .._autoencoder import AutoencoderTransformer
+from .._convolutional import ConvolutionalAutoencoderTransformer
+from .._variational import VariationalAutoencoderTransformer
+from ._transformers import METHODS, convert_transformer, transformer_shapes
+
+_TRANSFORMERS = (
+    AutoencoderTransformer,
+    ConvolutionalAutoencoderTransformer,
+    VariationalAutoencoderTransformer,
+)
+
+
+def register() -> None:
+    """Tell ``skl2onnx`` how to convert skae's estimators.
+
+    Then ``skl2onnx.to_onnx`` takes them, alone and in pipelines. They have the option
+    ``method``, see the example. A further call changes nothing.
+
+    Read more in ``docs/shipping.md``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skl2onnx import to_onnx  # doctest: +SKIP
+    >>> from skae.onnx import register  # doctest: +SKIP
+    >>> register()  # doctest: +SKIP
+    >>> encoder = to_onnx(autoencoder, X[:1].astype(np.float32))  # doctest: +SKIP
+    >>> restorer = to_onnx(
+    ...     autoencoder,
+    ...     X[:1].astype(np.float32),
+    ...     options={id(autoencoder): {"method": "reconstruct"}},
+    ... )  # doctest: +SKIP
+    """
+    for estimator in _TRANSFORMERS:
+        update_registered_converter(
+            estimator,
+            f"Skae{estimator.__name__}",
+            transformer_shapes,
+            convert_transformer,
+            options={"method": list(METHODS)},
+        )
