@@ -19,7 +19,9 @@ def encoded(graph: Graph, codec: Codec, rows: str, dtype: Any) -> str:
     assert isinstance(codec, NetworkCodec)
     working, transform = _working_dtype(codec, dtype), codec.transform
     values = _in_network_units(graph, codec, rows, working)
-    network = Network(graph, codec.spec, "encoder", codec.weights["encoder"][0], working)
+    network = Network(
+        graph, codec.spec, "encoder", codec.weights["encoder"][0], working
+    )
     codes = _continued(
         graph, network, values, codec.bounds.rows, codec.bounds.down, working
     )

@@ -70,9 +70,7 @@ class Graph:
         self._write("Identity", (value,), output, {})
 
     def _write(self, operator: str, inputs: Any, output: str, attributes: dict) -> None:
-        names = [
-            one if isinstance(one, str) else self._constant(one) for one in inputs
-        ]
+        names = [one if isinstance(one, str) else self._constant(one) for one in inputs]
         name = self._scope.get_unique_operator_name(f"skae_{operator}")
         self._container.add_node(operator, names, [output], name=name, **attributes)
 

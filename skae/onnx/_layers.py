@@ -169,7 +169,8 @@ class Network:
                 same, extra = window - step, before * step - after
                 begin.append(same // 2 + extra // 2)
                 end.append(same - same // 2 + extra - extra // 2)
-            inputs = [hidden, next(self._left).transpose(3, 2, 0, 1)]
+            kernel = next(self._left).transpose(3, 2, 0, 1)
+            inputs: list[str | np.ndarray] = [hidden, kernel]
             is_correction = depth == 0 and self._spec.linear_path
             if not is_correction:
                 inputs.append(next(self._left))

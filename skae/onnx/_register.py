@@ -7,6 +7,8 @@ from skl2onnx import update_registered_converter
 from .._autoencoder import AutoencoderTransformer
 from .._convolutional import ConvolutionalAutoencoderTransformer
 from .._variational import VariationalAutoencoderTransformer
+from ..outliers import AutoencoderOutlierDetector
+from ._outliers import convert_detector, detector_shapes
 from ._transformers import METHODS, convert_transformer, transformer_shapes
 
 _TRANSFORMERS = (
@@ -45,3 +47,9 @@ def register() -> None:
             convert_transformer,
             options={"method": list(METHODS)},
         )
+    update_registered_converter(
+        AutoencoderOutlierDetector,
+        "SkaeAutoencoderOutlierDetector",
+        detector_shapes,
+        convert_detector,
+    )

@@ -27,7 +27,8 @@ def transformer_shapes(operator: Any) -> None:
     n_features, n_components = estimator.n_features_in_, estimator.n_components_
     n_inputs = n_components if method == "inverse_transform" else n_features
     n_outputs = n_components if method == "transform" else n_features
-    operator.outputs[0].type = checked_type(operator, n_inputs)([None, n_outputs])
+    n_rows = operator.inputs[0].get_first_dimension()
+    operator.outputs[0].type = checked_type(operator, n_inputs)([n_rows, n_outputs])
 
 
 def convert_transformer(scope: Any, operator: Any, container: Any) -> None:

@@ -1,0 +1,314 @@
+"""ONNX graphs, computed by ONNX Runtime, against the estimators they are made from."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae import (
+    AutoencoderTransformer,
+    ConvolutionalAutoencoderTransformer,
+    VariationalAutoencoderTransformer,
+)
+from skae.outliers import AutoencoderOutlierDetector
+
+onnx = pytest.importorskip("onnx", reason="skae[onnx] is not installed")
+runtime = pytest.importorskip("onnxruntime", reason="skae[onnx] is not installed")
+skl2onnx = pytest.importorskip("skl2onnx", reason="skae[onnx] is not installed")
+
+from skae.onnx import register  # noqa: E402
+
+SHORT = dict(max_iter=3, random_state=0)
+ESTIMATORS = {
+    "dense": AutoencoderTransformer(6, hidden_layer_sizes=(32, 16), **SHORT),
+    "skips": AutoencoderTransformer(
+        6, hidden_layer_sizes=(32, 16), skip_connections="dense", **SHORT
+    ),
+    "textbook": AutoencoderTransformer(
+        6, hidden_layer_sizes=(32, 16), skip_connections=None, **SHORT
+    ),
+    "whitened": AutoencoderTransformer(
+        6, hidden_layer_sizes=(64, 32), whiten=True, max_iter=5, random_state=0
+    ),
+    "labelled": AutoencoderTransformer(
+        6, hidden_layer_sizes=(32,), target_weight=0.5, **SHORT
+    ),
+    "elu": AutoencoderTransformer(
+        6, hidden_layer_sizes=(32,), activation="elu", **SHORT
+    ),
+    "sigmoid outputs": AutoencoderTransformer(
+        6, hidden_layer_sizes=(32,), output_activation="sigmoid", **SHORT
+    ),
+    "PCA": AutoencoderTransformer(6, hidden_layer_sizes=(), whiten=True),
+    "principal covariates": AutoencoderTransformer(
+        6, hidden_layer_sizes=(), target_weight=0.5
+    ),
+    "convolutional": ConvolutionalAutoencoderTransformer(
+        4, filters=8, hidden_layer_sizes=(16,), max_iter=12, random_state=0
+    ),
+    "uneven windows": ConvolutionalAutoencoderTransformer(
+        4,
+        image_shape=(4, 8, 2),
+        filters=(4, 3),
+        kernel_size=(4, 2),
+        strides=(3, 1),
+        hidden_layer_sizes=(),
+        skip_connections=None,
+        target_weight=0.3,
+        **SHORT,
+    ),
+    "variational": VariationalAutoencoderTransformer(
+        4, hidden_layer_sizes=(32,), **SHORT
+    ),
+    "bernoulli": VariationalAutoencoderTransformer(
+        4, likelihood="bernoulli", hidden_layer_sizes=(32,), **SHORT
+    ),
+    "variational images": VariationalAutoencoderTransformer(
+        4, image_shape="auto", filters=4, hidden_layer_sizes=(16,), **SHORT
+    ),
+}
+MUST_BE_NETWORKS = set(ESTIMATORS) - {
+    "PCA",
+    "principal covariates",
+    "variational images",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered():
+    register()
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Return images with values from 0 to 1, and their digits."""
+    X, y = load_digits(return_X_y=True)
+    return X / 16, y
+
+
+@pytest.fixture(scope="module", params=ESTIMATORS)
+def fitted(request, images):
+    X, y = images
+    estimator = ESTIMATORS[request.param]
+    if getattr(estimator, "target_weight", 0):
+        estimator.fit(X[:1200], y[:1200])
+    else:
+        estimator.fit(X[:1200])
+    if request.param in MUST_BE_NETWORKS:
+        assert estimator.selected_model_ == "network"
+    return estimator
+
+
+def session(estimator, rows, **options):
+    """Return a function that computes an estimator by ONNX Runtime."""
+    model = skl2onnx.to_onnx(estimator, rows[:1], **options)
+    onnx.checker.check_model(model, full_check=True)
+    found = runtime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (given,) = found.get_inputs()
+    return lambda X: found.run(None, {given.name: X})
+
+
+def with_distant_rows(X):
+    """Return rows like the training rows, and rows far outside them."""
+    new = X[1200:1260]
+    return np.concatenate([new, new[:20] * 3, new[:10] * -1e3, new[:10] * 1e6])
+
+
+def largest_error(found, expected):
+    """Return the largest distance, as a share of the largest value of each row."""
+    assert found.dtype == expected.dtype
+    assert found.shape == expected.shape
+    largest = np.abs(expected).max(axis=1, keepdims=True)
+    return (np.abs(found - expected) / largest).max()
+
+
+@pytest.mark.parametrize("method", ["transform", "reconstruct", "inverse_transform"])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 2e-6)]
+)
+def test_the_graph_computes_what_the_estimator_does(
+    fitted, images, method, dtype, tolerance
+):
+    values = with_distant_rows(images[0]).astype(dtype)
+    if method == "inverse_transform":
+        values = fitted.transform(values)
+    options = {id(fitted): {"method": method}}
+    compute = session(fitted, values, options=options)
+    assert len(values) == 100
+    for some in (values, values[:1], values[-1:]):
+        expected = getattr(fitted, method)(some)
+        assert largest_error(compute(some)[0], expected) < tolerance
+
+
+def test_in_float64_dense_networks_agree_to_rounding_errors_of_float64(images):
+    X = images[0]
+    estimator = ESTIMATORS["textbook"]
+    estimator.fit(X[:1200])
+    compute = session(estimator, X)
+    expected = estimator.transform(X[1200:1300])
+    assert largest_error(compute(X[1200:1300])[0], expected) < 1e-12
+
+
+def test_rows_in_the_middle_of_bounds_far_from_the_origin(images):
+    """The mean is 1e4 times the scale, so that float32 loses digits."""
+    X = images[0] + 1e4
+    estimator = AutoencoderTransformer(4, hidden_layer_sizes=(16,), **SHORT).fit(X)
+    rows = X[:100].astype(np.float32)
+    options = {id(estimator): {"method": "reconstruct"}}
+    for dtype in (np.float32, np.float64):
+        some = rows.astype(dtype)
+        found = session(estimator, some)(some)[0]
+        assert largest_error(found, estimator.transform(some)) < 1e-5
+        found = session(estimator, some, options=options)(some)[0]
+        assert largest_error(found, estimator.reconstruct(some)) < 1e-6
+
+
+@pytest.mark.parametrize("opset", [13, 15, 18, 21])
+def test_older_operator_sets(images, opset):
+    X = images[0].astype(np.float32)
+    for name in ("dense", "convolutional"):
+        estimator = ESTIMATORS[name].fit(X[:1200])
+        found = session(estimator, X, target_opset=opset)(X[1200:1300])[0]
+        assert largest_error(found, estimator.transform(X[1200:1300])) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["dense", "labelled", "convolutional", "PCA"])
+def test_a_pipeline_predicts_the_same_labels(name, dtype):
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, _ = train_test_split(X, y, random_state=0)
+    pipeline = make_pipeline(
+        StandardScaler(), ESTIMATORS[name], LogisticRegression(max_iter=2000)
+    ).fit(X_train, y_train)
+    rows = X_test.astype(dtype)
+    compute = session(pipeline, rows, options={"zipmap": False})
+    for some in (rows, rows[:1]):
+        labels, probabilities = compute(some)
+        np.testing.assert_array_equal(labels, pipeline.predict(some))
+        expected = pipeline.predict_proba(some)
+        np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+
+
+def test_integers_are_computed_in_float32(images):
+    counts = np.rint(images[0] * 16).astype(np.int64)
+    estimator = AutoencoderTransformer(4, hidden_layer_sizes=(16,), **SHORT)
+    estimator.fit(counts)
+    found = session(estimator, counts)(counts)[0]
+    assert found.dtype == np.float32
+    expected = estimator.transform(counts.astype(np.float32))
+    assert largest_error(found, expected) < 1e-5
+
+
+def test_values_that_are_not_finite_do_not_get_finite_codes(images):
+    estimator = ESTIMATORS["dense"].fit(images[0])
+    rows = images[0][:2].astype(np.float32)
+    rows[0, 3] = np.nan
+    codes = session(estimator, rows)(rows)[0]
+    assert np.isnan(codes[0]).all()
+    assert np.isfinite(codes[1]).all()
+
+
+@pytest.fixture(scope="module", params=[1.0, 0.5])
+def detector(request, images):
+    X, y = images
+    autoencoder = AutoencoderTransformer(4, hidden_layer_sizes=(16,), max_iter=3)
+    found = AutoencoderOutlierDetector(
+        autoencoder, bandwidth=request.param, random_state=0
+    )
+    return found.fit(X[y < 5])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("opset", [15, 18])
+def test_a_detector_of_outliers(detector, images, dtype, opset):
+    rows = images[0][:300].astype(dtype)
+    compute = session(detector, rows, target_opset={"": opset, "ai.onnx.ml": 1})
+    for some in (rows, rows[:1]):
+        labels, scores = compute(some)
+        np.testing.assert_array_equal(labels[:, 0], detector.predict(some))
+        expected = detector.decision_function(some)
+        np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-5, atol=1e-4)
+    assert set(detector.predict(rows)) == {-1, 1}
+
+
+def test_a_detector_with_a_variational_autoencoder_is_refused(images):
+    detector = AutoencoderOutlierDetector(
+        VariationalAutoencoderTransformer(2, hidden_layer_sizes=(8,), max_iter=1),
+        random_state=0,
+    ).fit(images[0][:200])
+    with pytest.raises(NotImplementedError, match="VariationalAutoencoderTransformer"):
+        skl2onnx.to_onnx(detector, images[0][:1])
+
+
+def test_networks_of_the_users_are_refused(images):
+    import keras
+
+    def encoder(n_features, n_components):
+        return keras.Sequential([keras.layers.Dense(n_components)])
+
+    X = images[0]
+    estimator = AutoencoderTransformer(
+        2, encoder=encoder, skip_connections=None, max_iter=1
+    ).fit(X)
+    with pytest.raises(NotImplementedError, match=r"encoder_\.export\(.*'onnx'"):
+        skl2onnx.to_onnx(estimator, X[:1])
+
+
+def test_activations_without_a_converter_are_refused(images):
+    X = images[0]
+    estimator = AutoencoderTransformer(
+        2, hidden_layer_sizes=(8,), activation="gelu", skip_connections=None, max_iter=1
+    ).fit(X)
+    with pytest.raises(NotImplementedError, match="'gelu'.*'leaky_relu'"):
+        skl2onnx.to_onnx(estimator, X[:1])
+
+
+def test_wrong_widths_and_estimators_that_are_not_fitted(images):
+    X = images[0]
+    with pytest.raises(NotFittedError):
+        skl2onnx.to_onnx(AutoencoderTransformer(), X[:1])
+    fitted = AutoencoderTransformer(2, hidden_layer_sizes=()).fit(X)
+    with pytest.raises(ValueError, match="must have 64 columns. Got 5"):
+        skl2onnx.to_onnx(fitted, X[:1, :5])
+
+
+def test_conversion_needs_neither_keras_nor_a_backend(tmp_path, images):
+    import joblib
+
+    path = tmp_path / "fitted.joblib"
+    joblib.dump(ESTIMATORS["convolutional"].fit(images[0]), path)
+    code = f"""
+import sys, joblib, numpy as np, skl2onnx
+from skae.onnx import register
+register()
+skl2onnx.to_onnx(joblib.load({str(path)!r}), np.zeros((1, 64), np.float32))
+assert not {{"keras", "jax", "tensorflow", "torch"}} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_skae_registers_nothing():
+    code = """
+import sys, skae, skae.outliers
+assert "skl2onnx" not in sys.modules
+import skl2onnx, skae.onnx, numpy as np
+from skl2onnx.common.exceptions import MissingShapeCalculator
+model = skae.AutoencoderTransformer(1, hidden_layer_sizes=())
+rows = np.array([[0.0, 1.0], [1.0, 3.0]])
+try:
+    skl2onnx.to_onnx(model.fit(rows), rows)
+except MissingShapeCalculator:
+    pass
+else:
+    raise AssertionError("a converter was registered")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
