@@ -21,22 +21,39 @@ def _scalar(value: float, dtype: Any) -> np.ndarray:
     return np.array(value, dtype)
 
 
+def _leaky_relu(graph: Graph, hidden: str, dtype: Any) -> str:
+    # ONNX Runtime has no operator for it in float64.
+    return graph.node("Max", hidden, graph.node("Mul", hidden, _scalar(0.2, dtype)))
+
+
+def _silu(graph: Graph, hidden: str, dtype: Any) -> str:
+    return graph.node("Mul", hidden, graph.node("Sigmoid", hidden))
+
+
+def _gelu(graph: Graph, hidden: str, dtype: Any) -> str:
+    scaled = graph.node("Mul", hidden, _scalar(math.sqrt(0.5), dtype))
+    twice = graph.node("Add", graph.node("Erf", scaled), _scalar(1, dtype))
+    return graph.node("Mul", graph.node("Mul", hidden, twice), _scalar(0.5, dtype))
+
+
+def _operator(name: str) -> Callable[[Graph, str, Any], str]:
+    return lambda graph, hidden, dtype: graph.node(name, hidden)
+
+
 ACTIVATIONS: dict[Any, Callable[[Graph, str, Any], str]] = {
     None: lambda graph, hidden, dtype: hidden,
     "linear": lambda graph, hidden, dtype: hidden,
-    "relu": lambda graph, hidden, dtype: graph.node("Relu", hidden),
-    "leaky_relu": lambda graph, hidden, dtype: graph.node(
-        "Max", hidden, graph.node("Mul", hidden, _scalar(0.2, dtype))
-    ),
-    "tanh": lambda graph, hidden, dtype: graph.node("Tanh", hidden),
-    "sigmoid": lambda graph, hidden, dtype: graph.node("Sigmoid", hidden),
-    "silu": lambda graph, hidden, dtype: graph.node(
-        "Mul", hidden, graph.node("Sigmoid", hidden)
-    ),
-    "elu": lambda graph, hidden, dtype: graph.node("Elu", hidden),
-    "selu": lambda graph, hidden, dtype: graph.node("Selu", hidden),
-    "softplus": lambda graph, hidden, dtype: graph.node("Softplus", hidden),
-    "softsign": lambda graph, hidden, dtype: graph.node("Softsign", hidden),
+    "elu": _operator("Elu"),
+    "gelu": _gelu,
+    "leaky_relu": _leaky_relu,
+    "relu": _operator("Relu"),
+    "selu": _operator("Selu"),
+    "sigmoid": _operator("Sigmoid"),
+    "silu": _silu,
+    "softplus": _operator("Softplus"),
+    "softsign": _operator("Softsign"),
+    "swish": _silu,
+    "tanh": _operator("Tanh"),
 }
 """Keras' activations by name."""
 

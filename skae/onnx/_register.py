@@ -29,15 +29,15 @@ def register() -> None:
     Examples
     --------
     >>> import numpy as np
-    >>> from skl2onnx import to_onnx  # doctest: +SKIP
-    >>> from skae.onnx import register  # doctest: +SKIP
-    >>> register()  # doctest: +SKIP
-    >>> encoder = to_onnx(autoencoder, X[:1].astype(np.float32))  # doctest: +SKIP
-    >>> restorer = to_onnx(
-    ...     autoencoder,
-    ...     X[:1].astype(np.float32),
-    ...     options={id(autoencoder): {"method": "reconstruct"}},
-    ... )  # doctest: +SKIP
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.onnx import register
+    >>> from skl2onnx import to_onnx
+    >>> X = np.arange(12, dtype=np.float32).reshape(4, 3) ** 2
+    >>> autoencoder = AutoencoderTransformer(2, hidden_layer_sizes=()).fit(X)
+    >>> register()
+    >>> encoder = to_onnx(autoencoder, X[:1])
+    >>> options = {id(autoencoder): {"method": "reconstruct"}}
+    >>> restorer = to_onnx(autoencoder, X[:1], options=options)
     """
     for estimator in _TRANSFORMERS:
         update_registered_converter(
