@@ -271,7 +271,7 @@ def test_networks_of_the_users_are_refused(images):
 
     X = images[0]
     estimator = AutoencoderTransformer(
-        2, encoder=encoder, skip_connections=None, max_iter=1
+        2, encoder=encoder, skip_connections=None, early_stopping=False, max_iter=1
     ).fit(X)
     with pytest.raises(NotImplementedError, match=r"encoder_\.export\(.*'onnx'"):
         skl2onnx.to_onnx(estimator, X[:1])
@@ -280,7 +280,12 @@ def test_networks_of_the_users_are_refused(images):
 def test_activations_without_a_converter_are_refused(images):
     X = images[0]
     estimator = AutoencoderTransformer(
-        2, hidden_layer_sizes=(8,), activation="mish", skip_connections=None, max_iter=1
+        2,
+        hidden_layer_sizes=(8,),
+        activation="mish",
+        skip_connections=None,
+        early_stopping=False,
+        max_iter=1,
     ).fit(X)
     with pytest.raises(NotImplementedError, match="'mish'.*'leaky_relu'"):
         skl2onnx.to_onnx(estimator, X[:1])
