@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from abc import ABC
 from numbers import Integral
 from typing import Any
@@ -19,15 +18,15 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from ._data import Scaling, variances
+from ._layout import StoredMixin
 from ._model import Codec, LinearCodec, draw_from, squared_errors
 from ._validation import check_computed, check_finite, validated, validated_codes
-from ._version import __version__
 
 _KERAS_MODELS = ("encoder_", "decoder_")
 
 
 class CodecTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+    StoredMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
 ):
     """Encode, decode, score and sample, with the codec that ``fit`` stores."""
 
@@ -244,19 +243,7 @@ class CodecTransformer(
 
     def __getstate__(self):
         state = super().__getstate__()
-        kept = {name: state[name] for name in state if name not in _KERAS_MODELS}
-        return kept | {"_skae_version": __version__}
-
-    def __setstate__(self, state):
-        version = state.pop("_skae_version", "an unknown version")
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was pickled by skae {version} and is "
-                f"loaded by skae {__version__}. It may fail or give other results.",
-                UserWarning,
-                stacklevel=2,
-            )
-        super().__setstate__(state)
+        return {name: state[name] for name in state if name not in _KERAS_MODELS}
 
     def _encode(self, data: Any) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):

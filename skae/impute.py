@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from ._imputation import Correction, Units, trained
+from ._layout import StoredMixin
 from ._linear import ProbabilisticPCA, searched
 from ._networks import checked_sizes
 from ._undo import undone_on_failure
@@ -24,7 +25,7 @@ from ._undo import undone_on_failure
 __all__ = ["AutoencoderImputer"]
 
 
-class AutoencoderImputer(TransformerMixin, BaseEstimator):
+class AutoencoderImputer(StoredMixin, TransformerMixin, BaseEstimator):
     """Fill in missing values by probabilistic PCA and networks that correct it.
 
     Probabilistic PCA with missing values [1]_ [2]_ is fitted by expectation

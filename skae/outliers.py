@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
+from ._layout import StoredMixin
 from ._outliers import HeldOutFits, RowDensity, check_can_hold_out
 from ._validation import validated
 
@@ -21,7 +22,7 @@ _FENCE = 1.5
 """Interquartile ranges below the lower quartile: Tukey's rule for box plots."""
 
 
-class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(StoredMixin, OutlierMixin, BaseEstimator):
     r"""Detect outliers by the likelihood of their codes and of their residuals.
 
     The score of a row :math:`x` with code :math:`z` and reconstruction :math:`\hat x`
