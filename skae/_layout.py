@@ -11,7 +11,7 @@ LAYOUT = 1
 """Number of the layout in which estimators are stored.
 
 It grows with every change after which older code would misread a stored estimator.
-Then ``StoredMixin.__setstate__`` has to turn the layouts before into the new one.
+Then ``without_layout`` has to turn the layouts before into the new one.
 Layout 0 had no number. Its arrays are those of layout 1.
 """
 
@@ -47,26 +47,30 @@ class Layout:
         self.number, self.version = number, version
 
 
-class StoredMixin:
-    """Stores an estimator with its layout, and checks the layout of what it reads."""
+def with_layout(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of an estimator for a file: with its layout."""
+    return {_KEY: Layout(LAYOUT, __version__), **state}
 
-    def __getstate__(self) -> dict[str, Any]:
-        layout = Layout(LAYOUT, __version__)
-        state: Any = super().__getstate__()
-        return {_KEY: layout, **state}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        layout = state.pop(_KEY, None)
-        # Layout 0 had at most the version.
-        version = state.pop("_skae_version", "an unknown version")
-        if layout is not None:
-            version = layout.version
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was stored by skae {version} and is "
-                f"loaded by skae {__version__}. It may give other results.",
-                UserWarning,
-                stacklevel=2,
-            )
-        super().__setstate__(state)  # type: ignore[misc]
+def without_layout(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes in the state of a file.
+
+    Warns
+    -----
+    UserWarning
+        If another version of skae stored it, or an unknown one.
+    """
+    state = dict(state)
+    layout = state.pop(_KEY, None)
+    # Layout 0 had at most the version.
+    version = state.pop("_skae_version", "an unknown version")
+    if layout is not None:
+        version = layout.version
+    if version != __version__:
+        warnings.warn(
+            f"This {type(estimator).__name__} was stored by skae {version} and is "
+            f"loaded by skae {__version__}. It may give other results.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return state

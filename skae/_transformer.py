@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from ._data import Scaling, variances
-from ._layout import StoredMixin
+from ._layout import with_layout, without_layout
 from ._model import Codec, LinearCodec, draw_from, squared_errors
 from ._validation import check_computed, check_finite, validated, validated_codes
 
@@ -26,7 +26,7 @@ _KERAS_MODELS = ("encoder_", "decoder_")
 
 
 class CodecTransformer(
-    StoredMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
 ):
     """Encode, decode, score and sample, with the codec that ``fit`` stores."""
 
@@ -243,7 +243,11 @@ class CodecTransformer(
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {name: state[name] for name in state if name not in _KERAS_MODELS}
+        kept = {name: state[name] for name in state if name not in _KERAS_MODELS}
+        return with_layout(kept)
+
+    def __setstate__(self, state):
+        super().__setstate__(without_layout(self, state))
 
     def _encode(self, data: Any) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):

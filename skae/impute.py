@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from ._imputation import Correction, Units, trained
-from ._layout import StoredMixin
+from ._layout import with_layout, without_layout
 from ._linear import ProbabilisticPCA, searched
 from ._networks import checked_sizes
 from ._undo import undone_on_failure
@@ -25,7 +25,7 @@ from ._undo import undone_on_failure
 __all__ = ["AutoencoderImputer"]
 
 
-class AutoencoderImputer(StoredMixin, TransformerMixin, BaseEstimator):
+class AutoencoderImputer(TransformerMixin, BaseEstimator):
     """Fill in missing values by probabilistic PCA and networks that correct it.
 
     Probabilistic PCA with missing values [1]_ [2]_ is fitted by expectation
@@ -304,3 +304,9 @@ class AutoencoderImputer(StoredMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = self._marks_by_nan
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    def __getstate__(self):
+        return with_layout(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_layout(self, state))

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
-from ._layout import StoredMixin
+from ._layout import with_layout, without_layout
 from ._outliers import HeldOutFits, RowDensity, check_can_hold_out
 from ._validation import validated
 
@@ -22,7 +22,7 @@ _FENCE = 1.5
 """Interquartile ranges below the lower quartile: Tukey's rule for box plots."""
 
 
-class AutoencoderOutlierDetector(StoredMixin, OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     r"""Detect outliers by the likelihood of their codes and of their residuals.
 
     The score of a row :math:`x` with code :math:`z` and reconstruction :math:`\hat x`
@@ -267,3 +267,9 @@ class AutoencoderOutlierDetector(StoredMixin, OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def __getstate__(self):
+        return with_layout(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_layout(self, state))
