@@ -1,40 +1,21 @@
 """Stored estimators of older layouts are read, and those of newer ones are refused."""
 
 import copy
-import pathlib
 import pickle
-import warnings
 
 import numpy as np
 import pytest
-from sklearn.exceptions import InconsistentVersionWarning
+from conftest import LAYOUT_0, loaded
 
 from skae import __version__, _layout
 
-LAYOUTS = pathlib.Path(__file__).parent / "data"
-
-
-def stored_in(number):
-    """Return pickles of a layout, each with a method, rows and what it returned."""
-    return pickle.loads((LAYOUTS / f"layout_{number}.pickle").read_bytes())
-
-
-NAMES = list(stored_in(0))
 WITHOUT_VERSION = "detector", "imputer"
 
 
-def loaded(pickled):
-    """Load a pickle. That other versions may give other results is known here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InconsistentVersionWarning)
-        warnings.filterwarnings("ignore", "This .* was stored by skae")
-        return pickle.loads(pickled)
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LAYOUT_0)
 def test_layout_0_is_read(name):
     """It was written before layouts had numbers, with NumPy 1.26."""
-    part = stored_in(0)[name]
+    part = LAYOUT_0[name]
     assert b"_skae_layout" not in part["stored"]
     estimator = loaded(part["stored"])
     found = getattr(estimator, part["method"])(part["rows"])
@@ -46,7 +27,7 @@ def test_layout_0_is_read(name):
 
 
 def test_batches_continue_from_layout_0():
-    part = stored_in(0)["batches"]
+    part = LAYOUT_0["batches"]
     estimator = loaded(part["stored"])
     seen = estimator.n_samples_seen_
     estimator.partial_fit(part["rows"])
@@ -55,7 +36,7 @@ def test_batches_continue_from_layout_0():
 
 @pytest.mark.parametrize("name", WITHOUT_VERSION)
 def test_a_state_without_a_version_warns(name):
-    estimator = loaded(stored_in(0)[name]["stored"])
+    estimator = loaded(LAYOUT_0[name]["stored"])
     state = estimator.__getstate__()
     del state["_skae_layout"]
     again = type(estimator)()
@@ -64,9 +45,9 @@ def test_a_state_without_a_version_warns(name):
     assert vars(again).keys() == vars(estimator).keys()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LAYOUT_0)
 def test_a_newer_layout_is_refused(name, monkeypatch):
-    estimator = loaded(stored_in(0)[name]["stored"])
+    estimator = loaded(LAYOUT_0[name]["stored"])
     monkeypatch.setattr(_layout, "LAYOUT", 7)
     monkeypatch.setattr(_layout, "__version__", "9.8.7")
     newer = pickle.dumps(estimator)
@@ -78,7 +59,7 @@ def test_a_newer_layout_is_refused(name, monkeypatch):
 
 
 def test_a_newer_layout_is_refused_before_its_new_classes_are_missed(monkeypatch):
-    estimator = loaded(stored_in(0)["dense"]["stored"])
+    estimator = loaded(LAYOUT_0["dense"]["stored"])
     monkeypatch.setattr(_layout, "LAYOUT", 7)
     newer = pickle.dumps(estimator).replace(b"NetworkCodec", b"RenamedCodec")
     monkeypatch.undo()
@@ -87,5 +68,5 @@ def test_a_newer_layout_is_refused_before_its_new_classes_are_missed(monkeypatch
 
 
 def test_copies_do_not_warn():
-    estimator = loaded(stored_in(0)["dense"]["stored"])
+    estimator = loaded(LAYOUT_0["dense"]["stored"])
     assert vars(copy.deepcopy(estimator)).keys() == vars(estimator).keys()

@@ -9,7 +9,7 @@ import tomllib
 import joblib
 import numpy as np
 import pytest
-from conftest import small_network
+from conftest import LAYOUT_0, loaded, small_network
 from sklearn.base import clone
 
 from skae import __version__, _layout
@@ -110,3 +110,22 @@ def test_the_version_is_that_of_the_installed_package():
     project = pathlib.Path(__file__).parents[1] / "pyproject.toml"
     stated = tomllib.loads(project.read_text())["project"]["version"]
     assert __version__ == stated
+
+
+@pytest.mark.parametrize("name", ["dense", "PCA", "convolutional", "imputer"])
+def test_arrays_that_are_mapped_into_memory_give_the_same_results(name, tmp_path):
+    """They are read-only."""
+    part = LAYOUT_0[name]
+    estimator = loaded(part["stored"])
+    joblib.dump(estimator, tmp_path / "estimator.joblib")
+    mapped = joblib.load(tmp_path / "estimator.joblib", mmap_mode="r")
+    if name == "imputer":
+        holder = mapped._units
+    else:
+        holder = mapped._codec if name == "PCA" else mapped._codec.scaling
+    assert isinstance(holder.mean, np.memmap)
+    assert not holder.mean.flags.writeable
+    for method in {part["method"], "transform", "reconstruct"} & set(dir(mapped)):
+        found = getattr(mapped, method)(part["rows"])
+        expected = getattr(estimator, method)(part["rows"])
+        np.testing.assert_array_equal(found, expected)

@@ -4,12 +4,11 @@ import dataclasses
 import pathlib
 import pickle
 import re
-import warnings
 import zipfile
 
 import numpy as np
 import pytest
-from sklearn.exceptions import InconsistentVersionWarning
+from conftest import LAYOUT_0, loaded
 
 from skae import AutoencoderTransformer, _layout
 from skae._imputation import Correction
@@ -19,27 +18,22 @@ from skae.outliers import AutoencoderOutlierDetector
 skops = pytest.importorskip("skops.io", reason="skops is not installed")
 from skops.io.exceptions import UntrustedTypesFoundException  # noqa: E402
 
-TESTS = pathlib.Path(__file__).parent
-STORED = pickle.loads((TESTS / "data" / "layout_0.pickle").read_bytes())
+PAGE = pathlib.Path(__file__).parents[1] / "docs" / "shipping.md"
 
 
 def listed():
     """Return the types that docs/shipping.md lists."""
-    page = (TESTS.parent / "docs" / "shipping.md").read_text()
-    section = page.split("### skops")[1].split("\n#")[0]
+    section = PAGE.read_text().split("### skops")[1].split("\n#")[0]
     return re.findall(r"^skae\.\S+$", section, re.MULTILINE)
 
 
 def unpickled(name):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InconsistentVersionWarning)
-        warnings.filterwarnings("ignore", "This .* was stored by skae")
-        return pickle.loads(STORED[name]["stored"])
+    return loaded(LAYOUT_0[name]["stored"])
 
 
-@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("name", LAYOUT_0)
 def test_a_file_with_the_listed_types_is_loaded(name, tmp_path):
-    estimator, part = unpickled(name), STORED[name]
+    estimator, part = unpickled(name), LAYOUT_0[name]
     skops.dump(estimator, tmp_path / "estimator.skops")
     loaded = skops.load(tmp_path / "estimator.skops", trusted=listed())
     assert vars(loaded).keys() == vars(estimator).keys()
@@ -70,7 +64,7 @@ def test_the_list_holds_exactly_the_types_that_files_name():
         unpickled("dense")._codec.spec, [], 1.0, np.ones(6)
     )
     estimators = [
-        *map(unpickled, STORED),
+        *map(unpickled, LAYOUT_0),
         labelled.partial_fit(X, X[:, 0] > 0, [False, True]),
         AutoencoderOutlierDetector(linear, bandwidth=0.5, random_state=0).fit(X),
         imputer,
