@@ -31,7 +31,12 @@ compiled = AutoencoderTransformer(**plain, activation="gelu").fit(X)
 own = AutoencoderTransformer(**plain, encoder=custom).fit(X)
 batches = AutoencoderTransformer(**small).partial_fit(X)
 variational = VariationalAutoencoderTransformer(**small).fit(X)
-codes = {model: model.transform(X) for model in (pca, dense, compiled, own)}
+images = ConvolutionalAutoencoderTransformer(
+    2, filters=2, hidden_layer_sizes=(), max_iter=1, skip_connections=None
+).fit(X)
+codes = {
+    model: model.transform(X) for model in (pca, dense, images, compiled, own)
+}
 
 def same(model):
     np.testing.assert_array_equal(model.transform(X), codes[model])
@@ -42,6 +47,7 @@ actions = {
     "pca fits": lambda: pca.fit(X),
     "dense transforms": lambda: same(dense),
     "dense scores": lambda: dense.score(X),
+    "images transform": lambda: same(images),
     "dense samples": lambda: dense.sample(3),
     "dense fits": lambda: dense.fit(X),
     "dense exports": lambda: dense.encoder_,
@@ -91,6 +97,7 @@ def outcomes(tmp_path_factory):
         "dense transforms",
         "dense scores",
         "dense samples",
+        "images transform",
     ],
 )
 def test_numpy_works_in_a_forked_process(name, outcomes):

@@ -19,8 +19,8 @@ import sys
 import joblib, numpy as np
 estimator = joblib.load({path!r})
 assert "keras" not in sys.modules and "jax" not in sys.modules
-np.save({out!r}, estimator.transform(np.load({data!r})))
-# NumPy alone computes a dense network.
+np.save({out!r}, estimator.{method}(np.load({data!r})))
+# NumPy alone computes dense networks, and others for few rows.
 assert "keras" not in sys.modules and "jax" not in sys.modules
 """
 
@@ -56,15 +56,29 @@ def test_a_pickle_is_about_as_large_as_the_weights(
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (32,)], ids=["pca", "network"])
 def test_a_new_process_gives_identical_codes(hidden_layer_sizes, digits, tmp_path):
     fitted = small_network(hidden_layer_sizes=hidden_layer_sizes).fit(digits)
+    assert_equal_in_a_new_process(fitted, "transform", digits, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["labelled", "convolutional", "variational"])
+@pytest.mark.parametrize("method", ["transform", "reconstruct"])
+def test_a_new_process_serves_few_rows_without_keras(name, method, tmp_path):
+    fitted = loaded(LAYOUT_0[name]["stored"])
+    rows = LAYOUT_0[name]["rows"]
+    assert_equal_in_a_new_process(fitted, method, rows[:1], tmp_path)
+
+
+def assert_equal_in_a_new_process(fitted, method, rows, folder):
     paths = {
-        "path": str(tmp_path / "estimator.joblib"),
-        "data": str(tmp_path / "data.npy"),
-        "out": str(tmp_path / "codes.npy"),
+        "path": str(folder / "estimator.joblib"),
+        "data": str(folder / "data.npy"),
+        "out": str(folder / "out.npy"),
     }
     joblib.dump(fitted, paths["path"])
-    np.save(paths["data"], digits)
-    subprocess.run([sys.executable, "-c", LOADED.format(**paths)], check=True)
-    np.testing.assert_array_equal(np.load(paths["out"]), fitted.transform(digits))
+    np.save(paths["data"], rows)
+    code = LOADED.format(**paths, method=method)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    found = np.load(paths["out"])
+    np.testing.assert_array_equal(found, getattr(fitted, method)(rows))
 
 
 def test_warm_start_continues_after_unpickling(digits):

@@ -197,9 +197,9 @@ class NetworkCodec(Codec):
 
     def _inference(self, n_rows: int) -> Any:
         """Return what computes so many rows."""
-        if not self.spec.has_numpy_forward:
-            return self._compiled
-        return self._precise if n_rows <= PRECISE_ROWS else self._fast
+        if n_rows <= PRECISE_ROWS and self.spec.has_numpy_forward_of_few:
+            return self._precise
+        return self._fast if self.spec.has_numpy_forward else self._compiled
 
     @functools.cached_property
     def _precise(self) -> NumpyInference:

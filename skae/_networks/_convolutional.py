@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _keras as keras
+from ._convolutional_numpy import ConvolutionalForward
 from ._dense import DenseLayers
+from ._dense_numpy import ACTIVATIONS
 from ._images import Convolution
 from ._layers import CORRECTION, dense, last_dense
 from ._spec import Family, NetworkSpec, Path
@@ -80,6 +82,21 @@ class ConvolutionalLayers(Family):
             )(hidden)
             hidden = _cropped(hidden, cells[depth])
         return Path(keras.layers.Flatten(_LAST, dtype="float32")(hidden), hidden)
+
+    def numpy_forward_of_few(self, spec: NetworkSpec, side: str) -> Any:
+        """Return the layers as a NumPy function, if NumPy has their activation."""
+        layers = self.dense_layers
+        if layers.activation not in ACTIVATIONS:
+            return None
+        return ConvolutionalForward(
+            side,
+            self.image_shape,
+            self.convolutions,
+            self.cells(),
+            len(layers.sizes),
+            layers.activation,
+            spec.linear_path,
+        )
 
     def cells(self) -> list[tuple[int, int]]:
         """Return rows and columns before the first convolution and after each."""
