@@ -1,5 +1,9 @@
 """NumPy inference gives the results of the Keras models."""
 
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from conftest import dense_spec
@@ -184,3 +188,24 @@ def test_only_dense_networks_with_common_activations_run_in_numpy():
     assert not custom.has_numpy_forward_of_few
     images = ConvolutionalLayers((2, 2, 1), (), DenseLayers((3,)))
     assert not dense_spec(4, 2, (3,), encoder=images).has_numpy_forward
+
+
+@pytest.mark.parametrize("kind", ["dense", "images"])
+def test_threads_share_a_codec_from_its_first_call_on(kind):
+    layers = {}
+    if kind == "images":
+        one = image_layers((4, 3, 1), [3, 2], [2, 1])
+        layers = {"encoder": one, "decoder": one}
+    codec, rows = random_codec(np.random.default_rng(0), 0.5, **layers)
+    again = pickle.loads(pickle.dumps(codec))
+    expected = [codec.decode(codec.encode(rows[[number]])) for number in range(8)]
+    begin = threading.Barrier(8, timeout=30)
+
+    def computed(number):
+        begin.wait()
+        return [again.decode(again.encode(rows[[number]])) for _ in range(20)]
+
+    with ThreadPoolExecutor(8) as threads:
+        for number, found in enumerate(threads.map(computed, range(8))):
+            for one in found:
+                np.testing.assert_array_equal(one, expected[number])
