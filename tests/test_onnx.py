@@ -23,7 +23,9 @@ from skae import (
     ConvolutionalAutoencoderTransformer,
     VariationalAutoencoderTransformer,
 )
-from skae._networks import CustomLayers
+from skae._imputation import Correction
+from skae._networks import CustomLayers, DenseLayers, NetworkSpec
+from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
 
 onnx = pytest.importorskip("onnx", reason="skae[onnx] is not installed")
@@ -75,16 +77,21 @@ ESTIMATORS = {
         4, image_shape="auto", filters=4, hidden_layer_sizes=(16,), **SHORT
     ),
 }
-DERIVED = {
-    "gelu": lambda spec: replace(
+
+
+def with_activation(spec, activation):
+    return replace(
         spec,
-        encoder=replace(spec.encoder, activation="gelu"),
-        decoder=replace(spec.decoder, activation="gelu"),
-    ),
+        encoder=replace(spec.encoder, activation=activation),
+        decoder=replace(spec.decoder, activation=activation),
+    )
+
+
+DERIVED = {
+    "gelu": lambda spec: with_activation(spec, "gelu"),
+    "silu": lambda spec: with_activation(spec, "silu"),
     "sigmoid outputs": lambda spec: replace(spec, output_activation="sigmoid"),
-    "mish": lambda spec: replace(
-        spec, encoder=replace(spec.encoder, activation="mish")
-    ),
+    "mish": lambda spec: with_activation(spec, "mish"),
     "custom": lambda spec: replace(spec, encoder=CustomLayers(print)),
 }
 """Networks with the weights of "textbook" and other layers."""
@@ -124,7 +131,7 @@ def fitted_as(name):
     return estimator
 
 
-@pytest.fixture(scope="module", params=[*ESTIMATORS, "gelu", "sigmoid outputs"])
+@pytest.fixture(scope="module", params=[*ESTIMATORS, "gelu", "silu", "sigmoid outputs"])
 def fitted(request):
     return fitted_as(request.param)
 
@@ -276,6 +283,97 @@ def test_a_detector_with_a_variational_autoencoder_is_refused(images):
     detector.fit(images[0][:200]).estimator_ = fitted_as("variational")
     with pytest.raises(NotImplementedError, match="VariationalAutoencoderTransformer"):
         skl2onnx.to_onnx(detector, images[0][:1])
+
+
+@functools.cache
+def holed():
+    """Return rows that lie near a curved surface, with holes. One feature is empty."""
+    rng = np.random.RandomState(0)
+    t = rng.uniform(-2, 2, (300, 2))
+    X = np.c_[t, t[:, :1] ** 2, t.prod(axis=1), np.sin(2 * t), t**3]
+    X[rng.uniform(size=X.shape) < 0.15] = np.nan
+    X[:, 4] = np.nan
+    X[:2] = np.nan
+    X[2:4, 0] = 1e3, -1e5
+    return X
+
+
+@functools.cache
+def imputer(**parameters):
+    return AutoencoderImputer(3, max_iter=0, **parameters).fit(holed()[4:])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"add_indicator": True, "keep_empty_features": True}],
+    ids=["plain", "all options"],
+)
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_an_imputer(is_corrected, parameters, dtype):
+    estimator = copy.deepcopy(imputer(**parameters))
+    assert estimator._valid.sum() == 7
+    estimator._correction = with_random_weights(7) if is_corrected else None
+    rows = holed().astype(dtype)
+    compute = session(estimator, rows)
+    for some in (rows, rows[:1], rows[5:6]):
+        found, expected = compute(some)[0], estimator.transform(some)
+        tolerance = 1e-9 if dtype == np.float64 else 1e-6
+        assert largest_error(found, expected) < tolerance
+    linear = copy.deepcopy(estimator)
+    linear._correction = None
+    assert is_corrected == (estimator.transform(rows) != linear.transform(rows)).any()
+
+
+def with_random_weights(n_features):
+    """Return a correction by two networks of random weights."""
+    rng = np.random.RandomState(0)
+    spec = NetworkSpec(
+        n_features,
+        8,
+        DenseLayers((6,), "silu"),
+        DenseLayers(()),
+        linear_path=False,
+        n_inputs=3 * n_features,
+    )
+    shapes = {
+        "encoder": [(3 * n_features, 6), (6,), (6, 8), (8,)],
+        "decoder": [(8, n_features), (n_features,)],
+    }
+    weights = [
+        {
+            side: ([rng.normal(size=shape).astype(np.float32) for shape in some], [])
+            for side, some in shapes.items()
+        }
+        for _ in range(2)
+    ]
+    return Correction(spec, weights, 0.3, np.linspace(0, 1, n_features))
+
+
+def test_an_imputer_of_rows_with_another_mark():
+    X = np.nan_to_num(holed()[4:, :4], nan=-9)
+    estimator = AutoencoderImputer(2, missing_values=-9, max_iter=0).fit(X)
+    found = session(estimator, X)(X)[0]
+    np.testing.assert_allclose(found, estimator.transform(X), atol=1e-9, rtol=1e-9)
+
+
+def test_an_imputer_in_a_pipeline():
+    X = holed()[4:]
+    y = X[:, 5] > np.nanmedian(X[:, 5])
+    pipeline = make_pipeline(
+        AutoencoderImputer(3, max_iter=0),
+        StandardScaler(),
+        AutoencoderTransformer(4, hidden_layer_sizes=()),
+        LogisticRegression(),
+    ).fit(X, y)
+    labels, _ = session(pipeline, X, options={"zipmap": False})(X)
+    np.testing.assert_array_equal(labels, pipeline.predict(X))
+
+
+def test_an_imputer_without_values_is_refused():
+    estimator = AutoencoderImputer().fit(np.full((3, 2), np.nan))
+    with pytest.raises(NotImplementedError, match="without any observed value"):
+        skl2onnx.to_onnx(estimator, np.zeros((1, 2)))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,10 @@ def _leaky_relu(graph: Graph, hidden: str, dtype: Any) -> str:
 
 
 def _silu(graph: Graph, hidden: str, dtype: Any) -> str:
-    return graph.node("Mul", hidden, graph.node("Sigmoid", hidden))
+    # ONNX Runtime 1.20 fuses a product with a sigmoid, also in float64, and then has no
+    # operator for it.
+    exponential = graph.node("Exp", graph.node("Neg", hidden))
+    return graph.node("Div", hidden, graph.node("Add", exponential, _scalar(1, dtype)))
 
 
 def _gelu(graph: Graph, hidden: str, dtype: Any) -> str:

@@ -7,7 +7,9 @@ from skl2onnx import update_registered_converter
 from .._autoencoder import AutoencoderTransformer
 from .._convolutional import ConvolutionalAutoencoderTransformer
 from .._variational import VariationalAutoencoderTransformer
+from ..impute import AutoencoderImputer
 from ..outliers import AutoencoderOutlierDetector
+from ._imputer import convert_imputer, imputer_shapes
 from ._outliers import convert_detector, detector_shapes
 from ._transformers import METHODS, convert_transformer, transformer_shapes
 
@@ -52,4 +54,7 @@ def register() -> None:
         "SkaeAutoencoderOutlierDetector",
         detector_shapes,
         convert_detector,
+    )
+    update_registered_converter(
+        AutoencoderImputer, "SkaeAutoencoderImputer", imputer_shapes, convert_imputer
     )
