@@ -19,6 +19,7 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from ._data import Scaling, variances
+from ._lazy import lazy_for_dask
 from ._model import Codec, LinearCodec, draw_from, squared_errors
 from ._validation import check_computed, check_finite, validated, validated_codes
 from ._version import __version__
@@ -39,6 +40,7 @@ class CodecTransformer(
     n_components_: int
     n_features_in_: int
 
+    @lazy_for_dask("n_components_")
     def transform(self, X):
         """Encode ``X``.
 
@@ -58,6 +60,7 @@ class CodecTransformer(
         data = validated(self, X, finite=False)
         return self._encode(data)
 
+    @lazy_for_dask("n_features_in_", sees_codes=True)
     def inverse_transform(self, X):
         """Decode codes.
 
@@ -74,6 +77,7 @@ class CodecTransformer(
         check_is_fitted(self)
         return self._decode(validated_codes(self, X))
 
+    @lazy_for_dask("n_features_in_")
     def reconstruct(self, X):
         """Encode and decode ``X``.
 
@@ -113,6 +117,7 @@ class CodecTransformer(
         codes = draw_from(self.density_, int(n_samples), rng)
         return self._decode(np.asarray(codes, dtype=np.float64))
 
+    @lazy_for_dask(None)
     def score_samples(self, X):
         """Return minus the mean squared error of each row's reconstruction.
 

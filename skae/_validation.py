@@ -9,10 +9,20 @@ from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
-from ._data import Batch, Scaling
+from ._data import (
+    RESIDENT_BYTES,
+    Batch,
+    Collection,
+    Scaling,
+    as_array,
+    is_collection,
+)
 
 _CHANNELS = 1, 3, 4
 """Numbers of channels of usual images."""
+
+_MOST_FEATURES = 4000
+"""With more features, a matrix of products between them is too large."""
 
 _FLOATS = [np.float64, np.float32]
 
@@ -66,6 +76,11 @@ def validated_for_fit(
     estimator: Any, X: Any, X_clean: Any, X_val: Any, groups: Any
 ) -> tuple[Batch, Any, np.ndarray | None]:
     """Return the arguments of ``fit``: rows, held-out rows and groups."""
+    if is_collection(X):
+        others = {"X_clean": X_clean, "X_val": X_val, "groups": groups}
+        X = _gathered_if_small(estimator, X, others)
+        if isinstance(X, Collection):
+            return Batch(X), None, None
     rows = Batch(validated(estimator, X, reset=True))
     shape = rows.input.shape
     if X_clean is not None:
@@ -95,6 +110,37 @@ def validated_for_fit(
             )
         check_consistent_length(rows.input, groups)
     return rows, X_val, groups
+
+
+def _gathered_if_small(estimator: Any, X: Any, others: dict[str, Any]) -> Any:
+    """Return rows of Dask: an array or a frame if they are few, else a collection."""
+    n_features = as_array(X).shape[1]
+    n_rows = as_array(X).shape[0]
+    if 4 * n_rows * n_features <= RESIDENT_BYTES:
+        return X.compute()
+    name = type(estimator).__name__
+    if n_features > _MOST_FEATURES:
+        raise ValueError(
+            f"{name} takes at most {_MOST_FEATURES} features from Dask, since it "
+            f"stores their products with each other. X has {n_features} features."
+        )
+    parameters = estimator.get_params(deep=False)
+    others |= {one: parameters.get(one) for one in ("density", "target_weight")}
+    # The number of rows of a data frame is not known before the first pass.
+    collection = Collection.of(X)
+    if 4 * collection.shape[0] * n_features <= RESIDENT_BYTES:
+        return X.compute()
+    for other, value in others.items():
+        if value is not None and (other != "target_weight" or value):
+            raise ValueError(
+                f"{other} cannot be combined with a Dask collection of more than "
+                f"{RESIDENT_BYTES // 2**20} MiB. Leave it out, or give {name} an "
+                "array or a memory map."
+            )
+    columns = X._meta if hasattr(X, "columns") else X
+    validate_data(estimator, columns, reset=True, skip_check_array=True)
+    check_finite(estimator, collection.extremes)
+    return collection
 
 
 def check_finite(estimator: Any, data: Any, name: str = "X") -> None:

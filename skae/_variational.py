@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import BaseAutoencoder
 from ._data import Scaling
 from ._linear import LinearPath, PrincipalAxes
+from ._lazy import lazy_for_dask
 from ._model import Box, FittedModel, Gaussian, NetworkCodec
 from ._networks import (
     ConvolutionalLayers,
@@ -317,6 +318,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         self.random_state = random_state
         self.verbose = verbose
 
+    @lazy_for_dask(None)
     def score_samples(self, X):
         """Return a lower bound of each row's log-likelihood (ELBO).
 

@@ -180,7 +180,7 @@ class Streamed:
     def _block(self, first: int, numbers: np.ndarray, order: np.ndarray) -> Block:
         def selections(part):
             for some in slices(len(numbers), chunk_rows(part.shape[1])):
-                yield numbers[some]
+                yield np.asarray(numbers[some])
 
         capacity = self.n_batches * self.batch_size
         rows = _in_units(self.X, self.scaling, selections, capacity)
