@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder
 from ._data import Scaling
-from ._linear import LinearPath, PrincipalAxes
 from ._lazy import lazy_for_dask
+from ._linear import LinearPath, PrincipalAxes
 from ._model import Box, FittedModel, Gaussian, NetworkCodec
 from ._networks import (
     ConvolutionalLayers,

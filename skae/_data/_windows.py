@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class Windows:
         n_batches = -(-BLOCK_BYTES // (4 * X.shape[1] * batch_size))
         return cls(X, scaling, held_out, batch_size, n_batches, place)
 
-    def in_order(self, rows: range) -> Iterator[Block]:
+    def in_order(self, rows: Any) -> Iterator[Block]:
         """Yield the held-out rows, or these and all others."""
         n_held_out, first = len(self.X.held_out), 0
         if self.held_out is not None:
@@ -67,7 +68,7 @@ class Windows:
             yield from self._blocks(order, np.arange, first)
 
     def shuffled(
-        self, rows: range, size: int, rng: np.random.RandomState
+        self, rows: Any, size: int, rng: np.random.RandomState
     ) -> Iterator[Block]:
         """Yield the rows that train in random order."""
         return self._blocks(

@@ -112,7 +112,7 @@ class TrainingData:
         return -(-self.n_rows // self.batch_size)
 
     def shuffled_epoch(
-        self, rows: np.ndarray, rng: np.random.RandomState
+        self, rows: Any, rng: np.random.RandomState
     ) -> tuple[np.uint32, Iterator[Block]]:
         """Return the seed of the noise and the blocks of a pass over some rows."""
         seed = rng.randint(2**32, dtype=np.uint32)
