@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from ._data import Scaling, variances
+from ._data import Scaling, as_array, is_collection, variances
 from ._lazy import lazy_for_dask
 from ._model import Codec, LinearCodec, draw_from, squared_errors
 from ._validation import check_computed, check_finite, validated, validated_codes
@@ -160,6 +160,9 @@ class CodecTransformer(
             otherwise, as in :func:`sklearn.metrics.r2_score`.
         """
         check_is_fitted(self)
+        if is_collection(X):
+            left = -self.score_samples(X).mean() * self.n_features_in_
+            return float(1 - left / as_array(X).astype(float).var(axis=0).sum())
         data = validated(self, X)
         # In units of the data, since squares of very small values are zero.
         own = Scaling.fit(data)
