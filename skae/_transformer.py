@@ -18,9 +18,9 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from ._data import Scaling, as_array, is_collection, variances
+from ._data import Collection, Scaling, is_collection, variances
 from ._lazy import lazy_for_dask
-from ._model import Codec, LinearCodec, draw_from, squared_errors
+from ._model import Codec, LinearCodec, draw_from, explained, squared_errors
 from ._validation import check_computed, check_finite, validated, validated_codes
 from ._version import __version__
 
@@ -161,14 +161,14 @@ class CodecTransformer(
         """
         check_is_fitted(self)
         if is_collection(X):
-            left = -self.score_samples(X).mean() * self.n_features_in_
-            return float(1 - left / as_array(X).astype(float).var(axis=0).sum())
+            error = -float(self.score_samples(X).sum()) * self.n_features_in_
+            return explained(error, np.trace(Collection.of(X).summary.moments.scatter))
         data = validated(self, X)
         # In units of the data, since squares of very small values are zero.
         own = Scaling.fit(data)
         error = self._squared_errors(data, own.scale).sum()
         total = variances(data, own.mean, own.scale).sum() * data.shape[0]
-        return float(1 - error / total) if total > 0 else float(error == 0)
+        return explained(error, total)
 
     @property
     def components_(self) -> np.ndarray:

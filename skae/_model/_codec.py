@@ -46,3 +46,8 @@ def squared_errors(codec: Codec, X: Any, unit: float = 1.0) -> np.ndarray:
         errors = np.subtract(rows, restored, dtype=float) / unit
         parts.append(np.square(errors).sum(axis=1))
     return np.concatenate(parts)
+
+
+def explained(error: float, total: float) -> float:
+    """Return the share of a total that an error leaves. 1 of nothing without error."""
+    return float(1 - error / total) if total > 0 else float(error == 0)

@@ -14,7 +14,7 @@ from .._networks import NetworkSpec
 from ._blocks import MANY, filled
 from ._bounds import Bounds, Box
 from ._code_transform import CodeStatistics, CodeTransform
-from ._codec import Codec
+from ._codec import Codec, explained
 from ._numpy_inference import PRECISE_ROWS, NumpyInference
 
 
@@ -105,8 +105,6 @@ class NetworkCodec(Codec):
         transform, variances = CodeTransform.canonical(
             statistics, unit, rotate=rotate, whiten=whiten
         )
-        total = statistics.row_scatter
-        explained = 1 - error / total if total > 0 else float(error == 0)
         bounds = self.bounds
         if linear is not None:
             projection, components = linear.encoder[0], linear.decoder[0]
@@ -119,7 +117,10 @@ class NetworkCodec(Codec):
             )
         residual_variance = error / max(X.shape[0] - 1, 1)
         summary = CodeSummary(
-            variances, explained, residual_variance, *statistics.mapped(transform)
+            variances,
+            explained(error, statistics.row_scatter),
+            residual_variance,
+            *statistics.mapped(transform),
         )
         return replace(self, transform=transform, bounds=bounds), summary
 
