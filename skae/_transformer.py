@@ -46,12 +46,12 @@ class CodecTransformer(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to encode.
 
         Returns
         -------
-        codes : ndarray of shape (n_samples, n_components_)
+        codes : {ndarray, Dask array} of shape (n_samples, n_components_)
             Their codes, in the dtype of ``X``.
         """
         check_is_fitted(self)
@@ -66,12 +66,12 @@ class CodecTransformer(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components_)
+        X : {array-like, Dask array} of shape (n_samples, n_components_)
             Codes, as ``transform`` returns them.
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features_in_)
+        rows : {ndarray, Dask array} of shape (n_samples, n_features_in_)
             The reconstructed rows, in the dtype of ``X``.
         """
         check_is_fitted(self)
@@ -83,12 +83,12 @@ class CodecTransformer(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features)
+        rows : {ndarray, Dask array} of shape (n_samples, n_features)
             ``inverse_transform(transform(X))``.
         """
         check_is_fitted(self)
@@ -123,12 +123,12 @@ class CodecTransformer(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         Returns
         -------
-        scores : ndarray of shape (n_samples,)
+        scores : {ndarray, Dask array} of shape (n_samples,)
             In the data's squared units. Higher is better; 0 is perfect.
         """
         check_is_fitted(self)
@@ -147,7 +147,7 @@ class CodecTransformer(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         y : None

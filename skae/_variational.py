@@ -328,12 +328,12 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to evaluate.
 
         Returns
         -------
-        scores : ndarray of shape (n_samples,)
+        scores : {ndarray, Dask array} of shape (n_samples,)
             In nats, as a density in the data's units or, with a Bernoulli likelihood, a
             probability. The expectation is a mean over draws of the code, the same for
             every row and at every call.
@@ -351,7 +351,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to evaluate.
 
         y : None
