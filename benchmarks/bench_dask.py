@@ -84,7 +84,7 @@ class Cluster:
             threads_per_worker=1,
             memory_limit="1.5GB",
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
         )
         self.client = Client(self._cluster)
         return self

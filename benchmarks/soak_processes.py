@@ -75,7 +75,11 @@ def cluster():
     """Start two workers of Dask, and let joblib use them."""
     from distributed import Client, LocalCluster
 
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {
+        "n_workers": 2,
+        "threads_per_worker": 1,
+        "dashboard_address": "127.0.0.1:0",
+    }
     with LocalCluster(host="127.0.0.1", **options) as workers, Client(workers):
         yield "dask"
 

@@ -10,9 +10,13 @@ import numpy as np
 
 from ._batch import Batch
 from ._chunks import aligned_empty, slices
-from ._feed import BLOCK_BYTES, Block, Place, Resident
+from ._feed import Block, Place, Resident
 from ._parted import Parted
 from ._scaling import Scaling
+
+
+BLOCK_BYTES = 2**25
+"""Size of a block. Beside it there are the rows of two windows in memory."""
 
 
 @dataclass(frozen=True)
