@@ -351,7 +351,8 @@ if __name__ == "__main__":
     with dask.config.set(scheduler="synchronous"):
         expected = fitted(lazy)
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+        n_workers=2, threads_per_worker=1,
+        host="127.0.0.1", dashboard_address="127.0.0.1:0",
     ) as cluster, Client(cluster) as client:
         victim, *others = client.run(os.getpid).values()
         threading.Timer(1.5, os.kill, (victim, signal.SIGKILL)).start()

@@ -14,7 +14,6 @@ from ._feed import Block, Place, Resident
 from ._parted import Parted
 from ._scaling import Scaling
 
-
 BLOCK_BYTES = 2**25
 """Size of a block. Beside it there are the rows of two windows in memory."""
 
