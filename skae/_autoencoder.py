@@ -408,3 +408,8 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
             linear_path=self.skip_connections is not None,
             output_activation=self.output_activation,
         )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
