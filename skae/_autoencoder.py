@@ -287,6 +287,12 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     and in ``partial_fit``. Where PCA leaves less than 1e-7 of the variance, PCA is
     kept.
 
+    Rows may have missing values (NaN). They are filled in by probabilistic PCA, then
+    encoded. Their reconstructions are complete. Losses and scores count observed values
+    only. ``fit`` finds the probabilistic PCA by expectation maximisation. In training
+    further values are hidden, so that the network learns to reconstruct them. See
+    ``docs/missing_values.md``.
+
     The codes of a network are rotated to be uncorrelated on the training data, sorted
     by variance, and signed as scikit-learn signs PCA's.
 

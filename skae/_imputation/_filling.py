@@ -11,8 +11,11 @@ from .._data import Batch, Scaling
 from .._linear import PrincipalAxes, ProbabilisticPCA, fitted
 from ._holes import with_further_holes
 
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-8
 """Expectation maximisation ends if no missing value moves by more, in deviations."""
+
+_MOST_ITERATIONS, _FEWEST_ITERATIONS, _MOST_COST = 1000, 20, 2e10
+"""It also ends after so many iterations, or after about as many multiplications."""
 
 _MOST_COPIES, _MOST_VALUES = 5, 10_000_000
 """Each row gets other holes in each copy. Of large data there are two copies."""
@@ -78,11 +81,11 @@ class Filling:
             k = min(int(n_components), limit)
         else:
             k = limit
-        model = fitted(rows, observed, k, _TOLERANCE)
+        model = _fitted(rows, observed, k)
         if n_components is not None and n_components < 1:
             shares = np.cumsum(model.variances) / (model.total or 1.0)
             k = min(int(np.searchsorted(shares, n_components, side="right")) + 1, limit)
-            model = fitted(rows, observed, k, _TOLERANCE)
+            model = _fitted(rows, observed, k)
         mean = units.mean + units.scale * model.mean
         axes = svd_flip(None, model.components, u_based_decision=False)[1]
         model = replace(model, mean=np.zeros(len(mean)), components=axes)
@@ -159,3 +162,9 @@ class Filling:
         rows = np.where(observed, (X - self.scaling.mean) / self.scaling.scale, 0)
         means = self.scaling.invert(self.model.imputed(rows, observed))
         return np.where(observed, X, means.astype(X.dtype))
+
+
+def _fitted(rows: np.ndarray, observed: np.ndarray, k: int) -> ProbabilisticPCA:
+    cost = rows.size * k**2 + len(rows) * k**3
+    most = int(np.clip(_MOST_COST / cost, _FEWEST_ITERATIONS, _MOST_ITERATIONS))
+    return fitted(rows, observed, k, _TOLERANCE, most)

@@ -52,7 +52,7 @@ class IncrementalMixin:
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The batch. If training starts at PCA, the first batch needs at least
+            The batch, without missing values. If training starts at PCA, the first batch needs at least
             ``n_components`` rows. At most 4000 features if training starts at principal
             covariates regression.
 
