@@ -52,8 +52,8 @@ class IncrementalMixin:
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The batch, without missing values. If training starts at PCA, the first batch needs at least
-            ``n_components`` rows. At most 4000 features if training starts at principal
+            The batch, without missing values. If training starts at PCA, the first
+            batch needs at least ``n_components`` rows. At most 4000 features if training starts at principal
             covariates regression.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
