@@ -417,5 +417,6 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        # Labels start at a model of complete rows.
+        tags.input_tags.allow_nan = not self.target_weight
         return tags

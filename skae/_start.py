@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import get_tags
 
 from ._data import Batch, Scaling
-from ._imputation import Filling
+from ._imputation import Filling, Spread
 from ._linear import PrincipalAxes
 from ._validation import check_n_components
 
@@ -28,14 +28,15 @@ class Start(NamedTuple):
     axes : PrincipalAxes or None
         PCA of them. None for a network that does not start at PCA.
 
-    filling : Filling or None
-        Fills in missing values. None for an estimator that takes none.
+    filling : Filling, Spread or None
+        Fills in missing values, the second with PCA's axes. None for an estimator that
+        takes no missing values.
     """
 
     data: Any
     own: Scaling
     axes: PrincipalAxes | None
-    filling: Filling | None = None
+    filling: Filling | Spread | None = None
 
     @classmethod
     def of(cls, estimator: Any, rows: Batch, rng: np.random.RandomState) -> Start:
@@ -63,13 +64,13 @@ class Start(NamedTuple):
         axes = principal_axes(estimator, data, own, rng)
         if axes is None or not get_tags(estimator).input_tags.allow_nan:
             return cls(data, own, axes)
-        return cls(data, own, axes, Filling.of_pca(axes, own, data.shape[0]))
+        return cls(data, own, axes, Spread.of(axes, own, data.shape[0]))
 
     def batch(self, rows: Batch, rng: np.random.RandomState) -> tuple[Batch, int]:
         """Return the rows to train on, and how many copies of each row there are."""
         if rows.mask is None:
             return rows, 1
-        assert self.filling is not None
+        assert isinstance(self.filling, Filling)
         return self.filling.copies(rows.input, rows.mask, rng)
 
 

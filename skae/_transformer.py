@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from ._covariance import as_pca
-from ._imputation import Filling
+from ._imputation import Filling, Spread, filling_of
 from ._model import Codec, draw_from, scatter, squared_errors
 from ._validation import check_computed, observed_values, validated, validated_codes
 from ._version import __version__
@@ -32,7 +32,7 @@ class CodecTransformer(
     """Encode, decode, score and sample, with the codec that ``fit`` stores."""
 
     _codec: Codec
-    _filling: Filling | None = None
+    _filling: Filling | Spread | None = None
     selected_model_: str
     explained_variance_: np.ndarray
     noise_variance_: float
@@ -263,13 +263,8 @@ class CodecTransformer(
         observed = observed_values(self, data)
         if observed is None:
             return data, None
-        if self._filling is None:
-            raise ValueError(
-                f"Input X contains NaN, but this {type(self).__name__} knows no PCA to "
-                "fill it in. Fit with skip_connections or with missing values, by fit "
-                "and not by partial_fit, or use skae.impute.AutoencoderImputer."
-            )
-        return self._filling.filled(data, observed), observed
+        filling = filling_of(self, self._filling, self._codec.principal_axes)
+        return filling.filled(data, observed), observed
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):

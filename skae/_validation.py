@@ -188,13 +188,8 @@ def check_scale(estimator: Any, scaling: Scaling, dtype: Any, is_network: bool) 
 
 def _check_no_more(estimator: Any, X_clean: Any, X_val: Any) -> None:
     """Raise ``ValueError`` for what ``fit`` does not do with missing values."""
-    cannot = {
-        "X_clean": X_clean is not None,
-        "X_val": X_val is not None,
-        f"target_weight={estimator.target_weight}": estimator.target_weight > 0,
-    }
-    for name, is_given in cannot.items():
-        if is_given:
+    for name, rows in (("X_clean", X_clean), ("X_val", X_val)):
+        if rows is not None:
             raise ValueError(
                 f"Input X contains NaN, which {type(estimator).__name__} does not take "
                 f"together with {name}. Leave that out, or fill the missing values in "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils.extmath import svd_flip
@@ -14,7 +15,7 @@ from ._holes import with_further_holes
 _TOLERANCE = 1e-8
 """Expectation maximisation ends if no missing value moves by more, in deviations."""
 
-_MOST_ITERATIONS, _FEWEST_ITERATIONS, _MOST_COST = 1000, 20, 2e10
+_MOST_ITERATIONS, _FEWEST_ITERATIONS, _MOST_COST = 1000, 10, 5e9
 """It also ends after so many iterations, or after about as many multiplications."""
 
 _MOST_COPIES, _MOST_VALUES = 5, 10_000_000
@@ -67,8 +68,8 @@ class Filling:
         empty = np.flatnonzero(~observed.any(axis=0))
         if len(empty):
             raise ValueError(
-                "Input X has no observed value in the features "
-                f"{empty.tolist()}. Leave them out, or fill them in by "
+                f"Input X contains nothing but NaN in the features {empty.tolist()}. "
+                "Leave them out, or fill them in by "
                 "skae.impute.AutoencoderImputer(keep_empty_features=True)."
             )
         # Rows without an observed value say nothing.
@@ -90,35 +91,6 @@ class Filling:
         axes = svd_flip(None, model.components, u_based_decision=False)[1]
         model = replace(model, mean=np.zeros(len(mean)), components=axes)
         return cls(Scaling(mean, units.scale), model, len(X))
-
-    @classmethod
-    def of_pca(cls, axes: PrincipalAxes, own: Scaling, n_rows: int) -> Filling:
-        """Return the probabilistic PCA that PCA of complete rows is.
-
-        Parameters
-        ----------
-        axes : PrincipalAxes
-            Of the rows.
-
-        own : Scaling
-            Mean and scale of the rows.
-
-        n_rows : int
-            Their number.
-        """
-        # Variances of PCA are divided by n_samples - 1.
-        unit = max(n_rows - 1, 1) / n_rows / own.scale**2
-        n_left_out = len(own.mean) - axes.n_components
-        left = axes.unexplained_variance * unit
-        variances = axes.explained_variance * unit
-        model = ProbabilisticPCA(
-            np.zeros(len(own.mean)),
-            axes.components,
-            variances,
-            left / n_left_out if n_left_out else 0.0,
-            float(variances.sum() + left),
-        )
-        return cls(own, model, n_rows)
 
     @property
     def axes(self) -> PrincipalAxes:
@@ -162,6 +134,81 @@ class Filling:
         rows = np.where(observed, (X - self.scaling.mean) / self.scaling.scale, 0)
         means = self.scaling.invert(self.model.imputed(rows, observed))
         return np.where(observed, X, means.astype(X.dtype))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What PCA of complete rows knows beside its axes. It fills in other rows.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (n_components,)
+        Variance along each axis. Divided by n_samples.
+
+    noise : float
+        Mean variance along the other axes.
+
+    total : float
+        Variance summed over all features.
+
+    scale : float
+        Unit of the model.
+
+    n_rows : int
+        Number of rows that PCA was fitted to.
+    """
+
+    variances: np.ndarray
+    noise: float
+    total: float
+    scale: float
+    n_rows: int
+
+    @classmethod
+    def of(cls, axes: PrincipalAxes, own: Scaling, n_rows: int) -> Spread:
+        """Return what the axes of rows know, which have their own mean and scale."""
+        # Variances of PCA are divided by n_samples - 1.
+        unit = max(n_rows - 1, 1) / n_rows
+        variances = axes.explained_variance * unit
+        left = axes.unexplained_variance * unit
+        n_left_out = len(own.mean) - axes.n_components
+        noise = left / n_left_out if n_left_out else 0.0
+        total = float(variances.sum() + left)
+        return cls(variances, noise, total, own.scale, n_rows)
+
+    def filling(self, mean: np.ndarray, components: np.ndarray) -> Filling:
+        """Return the probabilistic PCA that PCA is, given its mean and axes."""
+        unit = self.scale**2
+        model = ProbabilisticPCA(
+            np.zeros(len(mean)),
+            components.astype(np.float64),
+            self.variances / unit,
+            self.noise / unit,
+            self.total / unit,
+        )
+        return Filling(Scaling(mean.astype(np.float64), self.scale), model, self.n_rows)
+
+
+def filling_of(
+    estimator: Any, known: Filling | Spread | None, axes: np.ndarray | None
+) -> Filling:
+    """Return what fills in rows, given what ``fit`` stored and PCA's axes.
+
+    Raises
+    ------
+    ValueError
+        If the estimator knows no PCA.
+    """
+    if isinstance(known, Spread) and axes is not None:
+        return known.filling(estimator.mean_, axes)
+    if isinstance(known, Filling):
+        return known
+    raise ValueError(
+        f"Input X contains NaN, but this {type(estimator).__name__} knows no PCA to "
+        "fill it in. Fit with missing values, or with skip_connections and without "
+        "corruption, by fit and not by partial_fit, or use "
+        "skae.impute.AutoencoderImputer."
+    )
 
 
 def _fitted(rows: np.ndarray, observed: np.ndarray, k: int) -> ProbabilisticPCA:

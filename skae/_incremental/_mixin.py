@@ -9,7 +9,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from .._data import Scaling
-from .._imputation import Filling
+from .._imputation import Filling, Spread
 from .._labels import Labels
 from .._linear import LinearPath
 from .._networks import NetworkSpec
@@ -31,7 +31,7 @@ _Batch = tuple[
 class IncrementalMixin:
     """``partial_fit``, for an autoencoder that starts at PCA."""
 
-    _filling: Filling | None
+    _filling: Filling | Spread | None
 
     @_fit_context(prefer_skip_nested_validation=True)
     @undone_on_failure

@@ -20,6 +20,11 @@ class Codec(ABC):
     components: Any
     """Derivative of decoded rows with respect to each code before whitening."""
 
+    @property
+    @abstractmethod
+    def principal_axes(self) -> np.ndarray | None:
+        """Axes of PCA, if the codec is PCA or is continued by PCA."""
+
     @abstractmethod
     def encode(self, X: Any) -> np.ndarray:
         """Return the codes of rows. They are not finite where a row is not."""
