@@ -1,7 +1,7 @@
 """
 What scikit-learn's progress bar costs: a grid search of a pipeline, with and without.
 
-The bar is set on the search. It shows the search, each candidate and fold, each pipeline
+The bar is set on the search. It shows the search, each candidate and fold, pipelines
 and the epochs of each fit. Searches with and without it run alternately in one process,
 after one that compiles. The printed ratios are medians over the rounds.
 
