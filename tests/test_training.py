@@ -229,6 +229,10 @@ def test_the_last_line_says_what_was_kept_and_why():
             "Stopped after 2 epochs: a callback asked to stop. Kept PCA: its loss on "
             "all rows is 1, that of the network 1.1."
         ),
+        ("divergence", (False, 1.0, 1.0, "all rows")): (
+            "Stopped after 2 epochs: the loss stopped being finite. Kept PCA: no epoch "
+            "was better."
+        ),
     }
     for (stopped_by, comparison), expected in lines.items():
         result = TrainingResult(

@@ -128,6 +128,8 @@ def ending(
             f"Kept the network: its loss on {rows} is {after:.6g}, "
             f"that of {start} {before:.6g}."
         )
+    if before == after:
+        return f"{stopped}Kept {start}: no epoch was better."
     losses = f"its loss on {rows} is {before:.6g}, that of the network {after:.6g}"
     doubt = ", which is not significantly lower" if after < before else ""
     return f"{stopped}Kept {start}: {losses}{doubt}."
