@@ -99,7 +99,8 @@ def _imported() -> tuple[ModuleType, int, BackendChoice]:
     # first tensor.
     n_threads = variable("OMP_NUM_THREADS")
     starts_tensorflow = choice.name == "tensorflow" and choice.name not in sys.modules
-    is_quiet = starts_tensorflow and variable("TF_CPP_MIN_LOG_LEVEL") is None
+    # An import of JAX sets it to 1.
+    is_quiet = starts_tensorflow and variable("TF_CPP_MIN_LOG_LEVEL") != "0"
     with (
         # Keras reads it while it is imported.
         environment(
