@@ -2,7 +2,7 @@
 
 from ._bounds import Bounds, Box
 from ._code_transform import CodeStatistics, CodeTransform
-from ._codec import Codec, squared_errors
+from ._codec import Codec, scatter, squared_errors
 from ._density import Gaussian, draw_from
 from ._export import TrainingModel
 from ._fitted import FittedModel
@@ -21,5 +21,6 @@ __all__ = [
     "NetworkCodec",
     "TrainingModel",
     "draw_from",
+    "scatter",
     "squared_errors",
 ]

@@ -80,7 +80,7 @@ class TrainingData:
         """
         parameters, engine = config.parameters, config.engine
         unexplained = scales.unexplained
-        batch_size = _batch_size(parameters["batch_size"], X.n_rows)
+        batch_size = _batch_size(parameters["batch_size"], X.n_rows // split.n_copies)
         hyper = HyperParameters(
             config.objective.numbers(parameters, X, scaling, unexplained, labels),
             alpha=WeightPenalty.strength(parameters, scales),
@@ -88,7 +88,8 @@ class TrainingData:
             weight_scales=config.networks.weight_scales(scales),
         )
         rows = feed(X, scaling, batch_size, split.n_models, engine.place)
-        return cls(rows, split, hyper, batch_size, len(split.train[-1]))
+        n_rows = len(split.train[-1]) // split.n_copies
+        return cls(rows, split, hyper, batch_size, n_rows)
 
     def for_encoder(self) -> TrainingData:
         """Return the data of an encoder that trains alone, on augmented rows."""
