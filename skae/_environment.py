@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import signal
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,36 +40,6 @@ def generators_kept() -> Iterator[None]:
     finally:
         random.setstate(of_python)
         np.random.set_state(of_numpy)
-
-
-@contextmanager
-def lines_left_out(unwanted: re.Pattern[bytes]) -> Iterator[None]:
-    """Leave lines out of what the process writes to standard error.
-
-    This works for libraries in C++, too, which write to the file descriptor. The other
-    lines are written at the end.
-    """
-    try:
-        stderr = os.dup(2)
-    except OSError:  # The process has none.
-        yield
-        return
-    with tempfile.TemporaryFile() as held, os.fdopen(stderr, "wb") as output:
-        _flush_stderr()
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            _flush_stderr()
-            os.dup2(stderr, 2)
-            held.seek(0)
-            output.writelines(line for line in held if not unwanted.match(line))
-
-
-def _flush_stderr() -> None:
-    # Programs without a terminal have none.
-    if sys.stderr is not None:
-        sys.stderr.flush()
 
 
 @contextmanager

@@ -7,9 +7,7 @@ the first one imports Keras. So ``import skae`` stays fast.
 from __future__ import annotations
 
 import functools
-import re
 import sys
-from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -18,18 +16,12 @@ from ._environment import (
     environment,
     generators_kept,
     interrupts_deferred,
-    lines_left_out,
     process,
     variable,
 )
 
 _WARNINGS = "1"
 """The level of TensorFlow's log at which it writes warnings and errors only."""
-
-_NOTES = re.compile(
-    rb"I\d{4} \d\d:\d\d:|WARNING: All log messages before absl::InitializeLog"
-)
-"""How lines below this level begin. TensorFlow writes two before it reads the level."""
 
 
 def __getattr__(name: str) -> Any:
@@ -99,8 +91,6 @@ def _imported() -> tuple[ModuleType, int, BackendChoice]:
     # first tensor.
     n_threads = variable("OMP_NUM_THREADS")
     starts_tensorflow = choice.name == "tensorflow" and choice.name not in sys.modules
-    # An import of JAX sets it to 1.
-    is_quiet = starts_tensorflow and variable("TF_CPP_MIN_LOG_LEVEL") != "0"
     with (
         # Keras reads it while it is imported.
         environment(
@@ -110,7 +100,6 @@ def _imported() -> tuple[ModuleType, int, BackendChoice]:
             TF_NUM_INTEROP_THREADS=n_threads,
             TF_CPP_MIN_LOG_LEVEL=_WARNINGS if starts_tensorflow else None,
         ),
-        lines_left_out(_NOTES) if is_quiet else nullcontext(),
         generators_kept(),
         # JAX cannot be imported again after half of an import.
         interrupts_deferred(),

@@ -1,14 +1,13 @@
 """What is global in a process stays as it was."""
 
 import os
-import re
 import signal
 import threading
 
 import pytest
 from conftest import run
 
-from skae._environment import environment, interrupts_deferred, lines_left_out
+from skae._environment import environment, interrupts_deferred
 
 NOTHING_CHANGES = """
 import os, random
@@ -182,20 +181,3 @@ def test_only_the_main_thread_handles_signals():
     thread.start()
     thread.join()
     assert handlers == [before]
-
-
-@pytest.mark.parametrize("failure", [None, ImportError])
-def test_only_unwanted_lines_are_left_out_of_standard_error(failure, capfd):
-    try:
-        with lines_left_out(re.compile(b"note")):
-            os.write(2, b"note 1\nwarning 1\n")
-            os.write(1, b"out\n")
-            os.write(2, b"note 2\nthe end")
-            if failure is not None:
-                raise failure
-    except ImportError:
-        pass
-    os.write(2, b"\nnote 3\n")
-    found = capfd.readouterr()
-    assert found.err == "warning 1\nthe end\nnote 3\n"
-    assert found.out == "out\n"
