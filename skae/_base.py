@@ -31,6 +31,8 @@ from ._training import (
     TrainingData,
     TrainingResult,
     TrainingRun,
+    ending,
+    name_of_start,
 )
 from ._transformer import CodecTransformer
 from ._undo import undone_on_failure
@@ -184,7 +186,7 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
             with EpochListener(self, X, y):
                 model = self._linear_model(None, data, axes, own, predictor)
             if self.verbose:
-                print("Kept the linear model: it is the optimum")
+                print(f"Kept {name_of_start(parameters)}: it is the optimum.")
             result = TrainingResult.closed_form(model.unexplained)
             return self._store(model, data, own.mean, result, labels)
         axes = axes if spec.linear_path else None
@@ -226,8 +228,7 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
         else:
             model = self._network_model(codec(run.start), data, None)
         if self.verbose:
-            kept = "network" if model.kind == "network" else "linear model"
-            print(f"Kept the {kept}: {comparison}")
+            print(ending(result, comparison, parameters))
         return self._store(model, data, own.mean, result, labels)
 
     def _code_width(self, data, axes: PrincipalAxes | None) -> int:
