@@ -3,11 +3,17 @@
 from ._augmentation import FeatureSwaps
 from ._batch import Batch
 from ._chunks import aligned_empty, cached_chunks, chunk_rows, chunks, dense, slices
-from ._collection import Collection, as_array, floats, is_collection, reduced
+from ._collection import (
+    Collection,
+    as_array,
+    few_or_collection,
+    floats,
+    is_collection,
+    reduced,
+)
 from ._dependence import groups_of_copies, merged_groups, numbered
 from ._feed import (
     BLOCK_BYTES,
-    RESIDENT_BYTES,
     Block,
     Feed,
     Resident,
@@ -25,7 +31,6 @@ from ._windows import Windows
 
 __all__ = [
     "BLOCK_BYTES",
-    "RESIDENT_BYTES",
     "Batch",
     "Block",
     "Collection",
@@ -47,6 +52,7 @@ __all__ = [
     "chunks",
     "dense",
     "feed",
+    "few_or_collection",
     "floats",
     "groups_of_copies",
     "is_collection",

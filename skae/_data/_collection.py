@@ -10,7 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._chunks import chunks, dense
+from ._feed import RESIDENT_BYTES
 from ._moments import Moments
+
+_MOST_FEATURES = 4000
+"""With more features, a matrix of products between them is too large."""
 
 _MERGED_AT_ONCE = 8
 """Results that one task merges."""
@@ -21,6 +25,46 @@ def is_collection(X: Any) -> bool:
     # Dask itself need not be installed.
     of_dask = type(X).__module__.partition(".")[0] in ("dask", "dask_expr")
     return of_dask and hasattr(X, "to_delayed") and len(getattr(X, "shape", ())) == 2
+
+
+def few_or_collection(X: Any, estimator: Any, beside: dict[str, Any]) -> Any:
+    """Return rows of Dask for ``fit``: an array or a frame if few, else a collection.
+
+    Parameters
+    ----------
+    X : dask.array.Array or dask.dataframe.DataFrame
+        The rows.
+
+    estimator : estimator
+        It is named in errors.
+
+    beside : dict
+        Arguments of ``fit`` that go with arrays only, by name.
+    """
+    name, n_features = type(estimator).__name__, as_array(X).shape[1]
+    most = RESIDENT_BYTES // (4 * n_features)
+    if as_array(X).shape[0] <= most:
+        return X.compute()
+    if n_features > _MOST_FEATURES:
+        raise ValueError(
+            f"{name} takes at most {_MOST_FEATURES} features from Dask, since it "
+            f"stores their products with each other. X has {n_features} features."
+        )
+    # The number of rows of a data frame is not known before the first pass.
+    collection = Collection.of(X)
+    if collection.shape[0] <= most:
+        return X.compute()
+    parameters = estimator.get_params(deep=False)
+    beside = beside | {"density": parameters.get("density")}
+    beside["target_weight"] = parameters.get("target_weight") or None
+    for other, value in beside.items():
+        if value is not None:
+            raise ValueError(
+                f"{other} cannot be combined with a Dask collection of more than "
+                f"{RESIDENT_BYTES // 2**20} MiB. Leave it out, or give {name} an "
+                "array or a memory map."
+            )
+    return collection
 
 
 def as_array(X: Any) -> Any:

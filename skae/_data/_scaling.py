@@ -73,6 +73,28 @@ class Scaling:
         return cls(moments.mean, 1.0 if is_rounding(scale, moments.mean) else scale)
 
     @classmethod
+    def of_observed(cls, X: np.ndarray, observed: np.ndarray) -> Scaling:
+        """Measure the observed values. A feature without any has mean and variance 0.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+            Rows. Values that are not observed are not read.
+
+        observed : ndarray of shape (n_rows, n_features), bool
+            Which values are observed.
+        """
+        # Values are divided before they are squared: squares of very small ones vanish.
+        largest = float(np.abs(np.where(observed, X, 0)).max(initial=0)) or 1.0
+        values = np.where(observed, X, 0).astype(np.float64) / largest
+        counts = np.maximum(observed.sum(axis=0), 1)
+        mean = values.sum(axis=0) / counts
+        squares = np.square(np.where(observed, values - mean, 0)).sum(axis=0)
+        scale = float(np.sqrt((squares / counts).mean()))
+        is_constant = is_rounding(scale, mean)
+        return cls(mean * largest, 1.0 if is_constant else scale * largest)
+
+    @classmethod
     def none(cls, n_features: int) -> Scaling:
         """Keep the data's own units."""
         return cls(np.zeros(n_features), 1.0)

@@ -39,12 +39,16 @@ class Split:
 
     n_rows : int
         Number of rows that PCA was fitted to. Held-out rows may be others.
+
+    n_copies : int
+        Number of copies of each row, which have other holes. An epoch sees one of each.
     """
 
     train: list[Any]
     held_out: list[np.ndarray]
     groups: np.ndarray = field(repr=False)
     n_rows: int
+    n_copies: int = 1
 
     CONSTRAINTS: ClassVar[dict[str, list]] = {
         "early_stopping": ["boolean"],

@@ -139,6 +139,13 @@ class NetworkCodec(Codec):
         )
 
     @property
+    def principal_axes(self) -> np.ndarray | None:
+        """Axes of PCA, if it continues the network."""
+        bounds = self.bounds
+        is_pca = bounds.projection is None and bounds.components.any()
+        return bounds.components if is_pca else None
+
+    @property
     def head(self) -> tuple[np.ndarray, np.ndarray]:
         """Kernel and bias that predict labels from the codes users see."""
         last = self.weights["decoder"][0][-2:]

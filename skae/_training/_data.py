@@ -82,7 +82,7 @@ class TrainingData:
         """
         parameters, engine = config.parameters, config.engine
         unexplained = scales.unexplained
-        batch_size = _batch_size(parameters["batch_size"], X.n_rows)
+        batch_size = _batch_size(parameters["batch_size"], X.n_rows // split.n_copies)
         hyper = HyperParameters(
             config.objective.numbers(parameters, X, scaling, unexplained, labels),
             alpha=WeightPenalty.strength(parameters, scales),
@@ -93,7 +93,8 @@ class TrainingData:
             rows: Feed = Windows.of(X.input, scaling, batch_size, engine.place)
         else:
             rows = feed(X, scaling, batch_size, split.n_models, engine.place)
-        return cls(rows, split, hyper, batch_size, len(split.train[-1]))
+        n_rows = len(split.train[-1]) // split.n_copies
+        return cls(rows, split, hyper, batch_size, n_rows)
 
     def for_encoder(self) -> TrainingData:
         """Return the data of an encoder that trains alone, on augmented rows."""
