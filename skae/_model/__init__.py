@@ -2,7 +2,7 @@
 
 from ._bounds import TINY, Bounds, Box
 from ._code_transform import CodeStatistics, CodeTransform
-from ._codec import Codec, squared_errors
+from ._codec import Codec, explained, scatter, squared_errors
 from ._density import Gaussian, draw_from
 from ._export import TrainingModel
 from ._fitted import FittedModel
@@ -22,5 +22,7 @@ __all__ = [
     "NetworkCodec",
     "TrainingModel",
     "draw_from",
+    "explained",
+    "scatter",
     "squared_errors",
 ]
