@@ -9,6 +9,7 @@ values, divided by that of IterativeImputer. Features are standardised.
     python benchmarks/imputation.py --tables tables.npz --save imputation.csv
     python benchmarks/imputation.py --read imputation.csv      # print the tables again
     python benchmarks/imputation.py --tables tables.npz --classify --save classes.csv
+    python benchmarks/imputation.py --surface   # the dense autoencoder itself
 """
 
 import argparse
@@ -28,6 +29,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skae import AutoencoderTransformer
 from skae.impute import AutoencoderImputer
 
 SETTINGS = [
@@ -179,6 +181,37 @@ def report_accuracies(found):
     print(f"\n{found['table'].nunique()} tables")
 
 
+def report_surface():
+    """Print errors of hidden values that the dense autoencoder reconstructs."""
+
+    def rows(seed):
+        rng = np.random.default_rng(seed)
+        t = rng.uniform(-1, 1, size=(500, 2))
+        more = [t**2, t[:, :1] * t[:, 1:], np.sin(3 * t)]
+        complete = np.hstack([t, *more]) + 0.03 * rng.normal(size=(500, 7))
+        return complete, rng.uniform(size=complete.shape) < 0.2
+
+    found = {}
+    for seed in range(5):
+        (X, holes), (X_new, holes_new) = rows(2 * seed), rows(2 * seed + 1)
+        holed, holed_new = (
+            np.where(holes, np.nan, X),
+            np.where(holes_new, np.nan, X_new),
+        )
+        for name, parameters, fitted_to in (
+            ("probabilistic PCA", {"hidden_layer_sizes": ()}, holed),
+            ("network of rows with holes", {}, holed),
+            ("network of complete rows", {}, X),
+        ):
+            model = AutoencoderTransformer(2, random_state=seed, **parameters)
+            restored = model.fit(fitted_to).reconstruct(holed_new)
+            error = np.sqrt(np.mean((restored - X_new)[holes_new] ** 2))
+            found.setdefault(name, []).append(error)
+    shown = pd.DataFrame(found).T
+    shown.columns = [f"seed {seed}" for seed in shown]
+    print(markdown(shown))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", help="npz file with NAME_X and NAME_y")
@@ -186,11 +219,14 @@ def main():
     parser.add_argument("--most-rows", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--classify", action="store_true")
+    parser.add_argument("--surface", action="store_true")
     parser.add_argument("--no-forests", action="store_true")
     parser.add_argument("--save", default="imputation.csv")
     parser.add_argument("--read", nargs="*")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    if options.surface:
+        return report_surface()
     if options.read:
         found = pd.concat(map(pd.read_csv, options.read))
     else:
@@ -204,7 +240,7 @@ def main():
             found = pd.DataFrame(rows)
             found.to_csv(options.save, index=False)
             print(name, X.shape, flush=True)
-    (report_accuracies if "classifier" in found else report_errors)(found)
+    return (report_accuracies if "classifier" in found else report_errors)(found)
 
 
 if __name__ == "__main__":

@@ -287,6 +287,12 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     and in ``partial_fit``. Where PCA leaves less than 1e-7 of the variance, PCA is
     kept.
 
+    Rows may have missing values (NaN). They are filled in by probabilistic PCA, then
+    encoded. Their reconstructions are complete. Losses and scores count observed values
+    only. ``fit`` finds the probabilistic PCA by expectation maximisation. In training
+    further values are hidden, so that the network learns to reconstruct them. See
+    ``docs/missing_values.md``.
+
     The codes of a network are rotated to be uncorrelated on the training data, sorted
     by variance, and signed as scikit-learn signs PCA's.
 
@@ -408,3 +414,9 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
             linear_path=self.skip_connections is not None,
             output_activation=self.output_activation,
         )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # Labels start at a model of complete rows.
+        tags.input_tags.allow_nan = not self.target_weight
+        return tags

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -23,16 +24,19 @@ from ._networks import NetworkSpec
 from ._objective import Term
 from ._objective.weight_penalty import WeightPenalty
 from ._parameters import check_rows, check_together, merged_constraints
+from ._start import Start
 from ._training import (
     Schedule,
     TrainingConfig,
     TrainingData,
     TrainingResult,
     TrainingRun,
+    ending,
+    name_of_start,
 )
 from ._transformer import CodecTransformer
 from ._undo import undone_on_failure
-from ._validation import check_n_components, check_scale, validated_for_fit
+from ._validation import check_scale, validated_for_fit
 
 _SOMETIMES = "n_samples_", "n_samples_seen_", "coef_", "intercept_", "classes_"
 """Attributes that some fits have and others do not."""
@@ -107,8 +111,10 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. Memory maps and canonical CSR matrices are not copied.
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
+            Training data. Memory maps and canonical CSR matrices are not copied. Arrays
+            and data frames of Dask are computed part by part (``docs/large_data.md``).
+            Only the dense estimator takes missing values, which are NaN.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Labels, if ``target_weight`` is above 0. Otherwise they are ignored. Floats
@@ -154,17 +160,18 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
         parameters = self.get_params(deep=False)
         check_together(type(self).__name__, parameters, self._terms)
         rows, X_val, groups = validated_for_fit(self, X, X_clean, X_val, groups)
-        data = rows.wanted
-        check_rows(parameters, self._terms, data, "X" if X_clean is None else "X_clean")
+        name = "X" if X_clean is None else "X_clean"
+        check_rows(parameters, self._terms, rows.wanted, name)
         if X_val is not None:
             check_rows(parameters, self._terms, X_val, "X_val")
         # An impossible network is refused before any long work.
-        self._network_spec(data.shape[1], 1)
+        self._network_spec(rows.wanted.shape[1], 1)
         rng = check_random_state(self.random_state)
-        labels = Labels.of(self, y, data) if parameters.get("target_weight") else None
-
-        own = Scaling.fit(data)
-        axes = self._principal_axes(data, own, rng)
+        labels = None
+        if parameters.get("target_weight"):
+            labels = Labels.of(self, y, rows.wanted)
+        start = Start.of(self, rows, rng)
+        data, own, axes, self._filling = start
         spec = self._network_spec(data.shape[1], self._code_width(data, axes))
         predictor = None
         if labels is not None:
@@ -173,13 +180,14 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
             if axes is not None:
                 weight = self.target_weight
                 predictor = labels.linear(data, own, axes, spec, weight, rng)
-        config = TrainingConfig.of(parameters, self._terms, spec, X_clean is not None)
+        has_targets = rows.target is not None
+        config = TrainingConfig.of(parameters, self._terms, spec, has_targets)
         check_scale(self, own, data.dtype, is_network=not config.needs_no_network)
         if axes is not None and config.needs_no_network:
             with EpochListener(self, X, y):
                 model = self._linear_model(None, data, axes, own, predictor)
             if self.verbose:
-                print("Kept the linear model: it is the optimum")
+                print(f"Kept {name_of_start(parameters)}: it is the optimum.")
             result = TrainingResult.closed_form(model.unexplained)
             return self._store(model, data, own.mean, result, labels)
         axes = axes if spec.linear_path else None
@@ -190,11 +198,13 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
             linear = self._linear_path(axes, own, scaling, predictor)
         fraction = self.validation_fraction if self.early_stopping else 0.0
         strata = None if labels is None else labels.strata
-        held_out = HeldOut(fraction, X_val, groups, strata)
-        run = TrainingRun.prepare(config, rows, held_out, axes, linear, scaling, rng)
-        codec = functools.partial(NetworkCodec.plain, spec, scaling)
         # A network that restores damaged rows was trained beyond the data.
         within = None if config.restores else linear
+        rows, n_copies = start.batch(rows, rng)
+        config = replace(config, has_targets=rows.target is not None)
+        held_out = HeldOut(fraction, X_val, groups, strata, n_copies)
+        run = TrainingRun.prepare(config, rows, held_out, axes, linear, scaling, rng)
+        codec = functools.partial(NetworkCodec.plain, spec, scaling)
 
         def network(weights):
             weights = run.in_features(weights)
@@ -219,17 +229,8 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
         else:
             model = self._network_model(codec(run.start), data, None)
         if self.verbose:
-            kept = "network" if model.kind == "network" else "linear model"
-            print(f"Kept the {kept}: {comparison}")
+            print(ending(result, comparison, parameters))
         return self._store(model, data, own.mean, result, labels)
-
-    def _principal_axes(self, data, scaling, rng) -> PrincipalAxes | None:
-        is_share = isinstance(self.n_components, Real) and self.n_components < 1
-        skip_connections = getattr(self, "skip_connections", "linear")
-        if skip_connections is None and not is_share:
-            return None
-        check_n_components(self.n_components, data.shape, skip_connections)
-        return PrincipalAxes.fit(data, scaling, self.n_components, rng)
 
     def _code_width(self, data, axes: PrincipalAxes | None) -> int:
         if axes is not None:

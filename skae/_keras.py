@@ -20,6 +20,9 @@ from ._environment import (
     variable,
 )
 
+_WARNINGS = "1"
+"""The level of TensorFlow's log at which it writes warnings and errors only."""
+
 
 def __getattr__(name: str) -> Any:
     # Tools that inspect modules ask for such names. They must not import Keras.
@@ -87,6 +90,7 @@ def _imported() -> tuple[ModuleType, int, BackendChoice]:
     # they may use. XLA and TensorFlow read variables of their own, when they make their
     # first tensor.
     n_threads = variable("OMP_NUM_THREADS")
+    starts_tensorflow = choice.name == "tensorflow" and choice.name not in sys.modules
     with (
         # Keras reads it while it is imported.
         environment(
@@ -94,6 +98,7 @@ def _imported() -> tuple[ModuleType, int, BackendChoice]:
             NPROC=n_threads,
             TF_NUM_INTRAOP_THREADS=n_threads,
             TF_NUM_INTEROP_THREADS=n_threads,
+            TF_CPP_MIN_LOG_LEVEL=_WARNINGS if starts_tensorflow else None,
         ),
         generators_kept(),
         # JAX cannot be imported again after half of an import.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from abc import ABC
 from numbers import Integral
 from typing import Any
@@ -14,15 +13,17 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from ._data import Scaling, variances
+from ._covariance import as_pca
+from ._data import Collection, is_collection
 from ._documentation import API_PAGE
-from ._model import Codec, LinearCodec, draw_from, squared_errors
-from ._validation import check_computed, check_finite, validated, validated_codes
-from ._version import __version__
+from ._imputation import Filling, Spread, filling_of
+from ._layout import with_layout, without_layout
+from ._lazy import lazy_for_dask
+from ._model import Codec, draw_from, explained, scatter, squared_errors
+from ._validation import check_computed, observed_values, validated, validated_codes
 
 _KERAS_MODELS = ("encoder_", "decoder_")
 
@@ -35,6 +36,7 @@ class CodecTransformer(
     _doc_link_module = "skae"
     _doc_link_template = API_PAGE
     _codec: Codec
+    _filling: Filling | Spread | None = None
     selected_model_: str
     explained_variance_: np.ndarray
     noise_variance_: float
@@ -42,17 +44,18 @@ class CodecTransformer(
     n_components_: int
     n_features_in_: int
 
+    @lazy_for_dask("n_components_")
     def transform(self, X):
         """Encode ``X``.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to encode.
 
         Returns
         -------
-        codes : ndarray of shape (n_samples, n_components_)
+        codes : {ndarray, Dask array} of shape (n_samples, n_components_)
             Their codes, in the dtype of ``X``.
         """
         check_is_fitted(self)
@@ -61,37 +64,39 @@ class CodecTransformer(
         data = validated(self, X, finite=False)
         return self._encode(data)
 
+    @lazy_for_dask("n_features_in_", sees_codes=True)
     def inverse_transform(self, X):
         """Decode codes.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components_)
+        X : {array-like, Dask array} of shape (n_samples, n_components_)
             Codes, as ``transform`` returns them.
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features_in_)
+        rows : {ndarray, Dask array} of shape (n_samples, n_features_in_)
             The reconstructed rows, in the dtype of ``X``.
         """
         check_is_fitted(self)
         return self._decode(validated_codes(self, X))
 
+    @lazy_for_dask("n_features_in_")
     def reconstruct(self, X):
         """Encode and decode ``X``.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features)
+        rows : {ndarray, Dask array} of shape (n_samples, n_features)
             ``inverse_transform(transform(X))``.
         """
         check_is_fitted(self)
-        data = validated(self, X)
+        data, _ = self._complete(validated(self, X, finite=False))
         return self._decode(self._encode(data))
 
     def sample(self, n_samples=1, random_state=None):
@@ -116,22 +121,27 @@ class CodecTransformer(
         codes = draw_from(self.density_, int(n_samples), rng)
         return self._decode(np.asarray(codes, dtype=np.float64))
 
+    @lazy_for_dask(None)
     def score_samples(self, X):
         """Return minus the mean squared error of each row's reconstruction.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         Returns
         -------
-        scores : ndarray of shape (n_samples,)
-            In the data's squared units. Higher is better; 0 is perfect.
+        scores : {ndarray, Dask array} of shape (n_samples,)
+            In the data's squared units. Higher is better; 0 is perfect. Missing values
+            do not count. A row without an observed value has the score 0.
         """
         check_is_fitted(self)
-        data = validated(self, X)
-        return -self._squared_errors(data) / data.shape[1]
+        data, observed = self._complete(validated(self, X, finite=False))
+        errors = self._squared_errors(data, observed)
+        if observed is None:
+            return -errors / data.shape[1]
+        return -errors / np.maximum(observed.sum(axis=1), 1)
 
     def score(self, X, y=None):
         r"""Return the share of the variance of ``X`` that the codes explain.
@@ -141,11 +151,11 @@ class CodecTransformer(
                      {\sum_i \lVert x_i - \bar x \rVert^2}
 
         where :math:`\bar x` is the mean of ``X``. For PCA and its training data this is
-        ``explained_variance_ratio_.sum()``.
+        ``explained_variance_ratio_.sum()``. Missing values do not count.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         y : None
@@ -158,12 +168,14 @@ class CodecTransformer(
             otherwise, as in :func:`sklearn.metrics.r2_score`.
         """
         check_is_fitted(self)
-        data = validated(self, X)
+        if is_collection(X):
+            error = -float(self.score_samples(X).sum()) * self.n_features_in_
+            return explained(error, np.trace(Collection.of(X).summary.moments.scatter))
+        data, observed = self._complete(validated(self, X, finite=False))
         # In units of the data, since squares of very small values are zero.
-        own = Scaling.fit(data)
-        error = self._squared_errors(data, own.scale).sum()
-        total = variances(data, own.mean, own.scale).sum() * data.shape[0]
-        return float(1 - error / total) if total > 0 else float(error == 0)
+        own, total = scatter(data, observed)
+        error = self._squared_errors(data, observed, own.scale).sum()
+        return explained(error, total)
 
     @property
     def components_(self) -> np.ndarray:
@@ -188,7 +200,7 @@ class CodecTransformer(
         AttributeError
             If the fitted model is not PCA. Then there is no closed form.
         """
-        return self._as_pca().get_covariance()
+        return as_pca(self).get_covariance()
 
     def get_precision(self):
         """Return the inverse of the covariance of the rows by probabilistic PCA.
@@ -203,24 +215,7 @@ class CodecTransformer(
         AttributeError
             If the fitted model is not PCA. Then there is no closed form.
         """
-        return self._as_pca().get_precision()
-
-    def _as_pca(self) -> PCA:
-        """Return the model as scikit-learn's PCA."""
-        check_is_fitted(self)
-        if not (isinstance(self._codec, LinearCodec) and self._codec.is_pca):
-            raise AttributeError(
-                f"The covariance has a closed form only where {type(self).__name__} "
-                f"kept PCA. Here selected_model_={self.selected_model_!r}, a model "
-                "without one."
-            )
-        pca = PCA(self.n_components_)
-        pca.components_ = self.components_
-        pca.explained_variance_ = self.explained_variance_
-        pca.noise_variance_ = self.noise_variance_
-        pca.n_components_ = self.n_components_
-        pca.n_features_in_ = self.n_features_in_
-        return pca
+        return as_pca(self).get_precision()
 
     @functools.cached_property
     def encoder_(self):
@@ -248,26 +243,31 @@ class CodecTransformer(
     def __getstate__(self):
         state = super().__getstate__()
         kept = {name: state[name] for name in state if name not in _KERAS_MODELS}
-        return kept | {"_skae_version": __version__}
+        return with_layout(kept)
 
     def __setstate__(self, state):
-        version = state.pop("_skae_version", "an unknown version")
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was pickled by skae {version} and is "
-                f"loaded by skae {__version__}. It may fail or give other results.",
-                UserWarning,
-                stacklevel=2,
-            )
-        super().__setstate__(state)
+        super().__setstate__(without_layout(self, state))
 
     def _encode(self, data: Any) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):
             codes = self._codec.encode(data)
         if not np.isfinite(codes).all():
-            check_finite(self, data)
+            data, observed = self._complete(data)
+            if observed is not None:
+                return self._encode(data)
             check_computed(self, codes)
         return codes
+
+    def _complete(self, data: Any) -> tuple[Any, np.ndarray | None]:
+        """Return rows without missing values, and which values are observed.
+
+        The latter is None if nothing is missing.
+        """
+        observed = observed_values(self, data)
+        if observed is None:
+            return data, None
+        filling = filling_of(self, self._filling, self._codec.principal_axes)
+        return filling.filled(data, observed), observed
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):
@@ -275,9 +275,11 @@ class CodecTransformer(
         check_computed(self, rows)
         return rows
 
-    def _squared_errors(self, data: Any, unit: float = 1.0) -> np.ndarray:
+    def _squared_errors(
+        self, data: Any, observed: np.ndarray | None, unit: float = 1.0
+    ) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):
-            errors = squared_errors(self._codec, data, unit)
+            errors = squared_errors(self._codec, data, unit, observed)
         check_computed(self, errors)
         return errors
 

@@ -6,10 +6,15 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import assert_all_finite, check_array, check_consistent_length
+from sklearn.utils import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    get_tags,
+)
 from sklearn.utils.validation import validate_data
 
-from ._data import Batch, Scaling
+from ._data import Batch, Collection, Scaling, chunks, few_or_collection, is_collection
 
 _CHANNELS = 1, 3, 4
 """Numbers of channels of usual images."""
@@ -66,7 +71,19 @@ def validated_for_fit(
     estimator: Any, X: Any, X_clean: Any, X_val: Any, groups: Any
 ) -> tuple[Batch, Any, np.ndarray | None]:
     """Return the arguments of ``fit``: rows, held-out rows and groups."""
-    rows = Batch(validated(estimator, X, reset=True))
+    if is_collection(X):
+        beside = {"X_clean": X_clean, "X_val": X_val, "groups": groups}
+        rows_of_dask, X = X, few_or_collection(X, estimator, beside)
+        if isinstance(X, Collection):
+            is_frame = hasattr(rows_of_dask, "columns")
+            names = rows_of_dask._meta if is_frame else rows_of_dask
+            validate_data(estimator, names, reset=True, skip_check_array=True)
+            check_finite(estimator, X.extremes)
+            return Batch(X), None, None
+    data = validated(estimator, X, reset=True, finite=False)
+    rows = Batch(data, mask=observed_values(estimator, data))
+    if rows.mask is not None:
+        _check_no_more(estimator, X_clean, X_val)
     shape = rows.input.shape
     if X_clean is not None:
         clean = _validated_beside(estimator, X_clean, "X_clean", shape)
@@ -97,15 +114,39 @@ def validated_for_fit(
     return rows, X_val, groups
 
 
-def check_finite(estimator: Any, data: Any, name: str = "X") -> None:
+def observed_values(estimator: Any, data: Any) -> np.ndarray | None:
+    """Return which values are observed, or None if none is missing.
+
+    Raises
+    ------
+    ValueError
+        If a value is infinite or too large, or if one is missing and the estimator
+        takes no missing values. No estimator takes them in sparse matrices.
+    """
+    takes_nan = get_tags(estimator).input_tags.allow_nan and not issparse(data)
+    check_finite(estimator, data, allow_nan=takes_nan)
+    if not takes_nan or not any(np.isnan(data[part]).any() for part in chunks(data)):
+        return None
+    return ~np.isnan(data)
+
+
+def check_finite(
+    estimator: Any, data: Any, name: str = "X", allow_nan: bool = False
+) -> None:
     """Raise ``ValueError`` where a value is missing, infinite or too large."""
     values = data.data if issparse(data) else data
     owner = type(estimator).__name__
     with np.errstate(over="ignore", invalid="ignore"):
-        assert_all_finite(values, estimator_name=owner, input_name=name)
+        assert_all_finite(
+            values, estimator_name=owner, input_name=name, allow_nan=allow_nan
+        )
     if values.dtype == np.float32:
         return
-    largest = max(values.max(initial=0), -values.min(initial=0))
+    # Unlike `max` and `min`, these leave NaN out.
+    largest = max(
+        np.fmax.reduce(values, axis=None, initial=0),
+        -np.fmin.reduce(values, axis=None, initial=0),
+    )
     if largest > np.finfo(np.float32).max:
         raise ValueError(
             f"Input {name} contains infinity or a value too large for "
@@ -152,6 +193,17 @@ def check_scale(estimator: Any, scaling: Scaling, dtype: Any, is_network: bool) 
             f"{type(estimator).__name__} computes with numbers from {low:.0e} to "
             f"{high:.0e} here. Rescale the data first."
         )
+
+
+def _check_no_more(estimator: Any, X_clean: Any, X_val: Any) -> None:
+    """Raise ``ValueError`` for what ``fit`` does not do with missing values."""
+    for name, rows in (("X_clean", X_clean), ("X_val", X_val)):
+        if rows is not None:
+            raise ValueError(
+                f"Input X contains NaN, which {type(estimator).__name__} does not take "
+                f"together with {name}. Leave that out, or fill the missing values in "
+                "by skae.impute.AutoencoderImputer."
+            )
 
 
 def _validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any:

@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
 from ._documentation import API_PAGE
-from ._outliers import HeldOutFits, RowDensity, check_can_hold_out
+from ._layout import with_layout, without_layout
+from ._outliers import EncodedRows, HeldOutFits, check_can_hold_out
 from ._validation import validated
 
 __all__ = ["AutoencoderOutlierDetector"]
@@ -175,7 +176,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         fits = HeldOutFits.fit(data, autoencoder, seed)
         self.bandwidth_, self.held_out_scores_ = fits.chosen(self.bandwidth)
         self.estimator_ = fits.final(autoencoder)
-        self._density = RowDensity.fit(self.estimator_, data, self.bandwidth_, seed)
+        encoded = EncodedRows.of(self.estimator_, data)
+        self._density = encoded.density(self.bandwidth_, seed)
         self.offset_ = self._threshold(data)
         return self
 
@@ -272,3 +274,9 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def __getstate__(self):
+        return with_layout(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_layout(self, state))

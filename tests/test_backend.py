@@ -1,6 +1,9 @@
 """The Keras backend, and the effects of imports on a process."""
 
 import os
+import platform
+import re
+from importlib.util import find_spec
 
 import pytest
 from conftest import run
@@ -281,3 +284,51 @@ print("works")
     }
     result = run(code, timeout=300, **variables)
     assert result.stdout.split() == ["works"], result.stderr
+
+
+QUIET = """
+import os, pickle
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from skae import AutoencoderTransformer
+
+X = np.random.default_rng(0).normal(size=(40, 4))
+autoencoder = AutoencoderTransformer(
+    2, hidden_layer_sizes=(4,), max_iter=2, early_stopping=False, random_state=0
+)
+pickle.loads(pickle.dumps(autoencoder.fit(X))).transform(X)
+pipeline = make_pipeline(autoencoder, LogisticRegression())
+grid = {"autoencodertransformer__alpha": [0, 0.1]}
+search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2, refit=False)
+search.fit(X, X[:, 0] > 0)
+assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+"""
+
+
+EARLY_NOTE = re.compile("oneDNN custom operations|before absl::InitializeLog")
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow", "torch"])
+def test_nothing_is_printed(backend, tmp_path):
+    # What libraries in C++ write reaches these pipes, too, also from worker processes.
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    variables = {"KERAS_BACKEND": backend, "KERAS_HOME": str(tmp_path)}
+    result = run(QUIET, timeout=300, **variables)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    lines = result.stderr.splitlines()
+    if backend == "tensorflow":
+        # It writes these before it reads the level of its log.
+        lines = [line for line in lines if not EARLY_NOTE.search(line)]
+    assert lines == []
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other notes elsewhere")
+@pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow")
+def test_the_level_that_the_user_sets_for_the_log_of_tensorflow_counts(tmp_path):
+    code = "from skae import _keras; _keras.ops"
+    variables = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(tmp_path)}
+    result = run(code, TF_CPP_MIN_LOG_LEVEL="0", **variables)
+    assert "cpu_feature_guard" in result.stderr

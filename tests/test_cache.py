@@ -166,3 +166,18 @@ def test_other_holes_compile_nothing_more(compiled, digits):
     clone(imputer).set_params(random_state=1, n_components=3).fit(other)
     imputer.fit(digits[:200])
     assert compiled == []
+
+
+def test_fits_with_missing_values_compile_no_more_than_others(compiled, digits):
+    rng = np.random.default_rng(0)
+    X = np.where(rng.uniform(size=(200, 64)) < 0.1, np.nan, digits[:200])
+    counts = []
+    for rows, width in ((digits[:200], 21), (X, 22)):
+        compiled.clear()
+        small_network(hidden_layer_sizes=(width,), max_iter=3).fit(rows)
+        counts.append(len(compiled))
+    assert 0 < counts[1] <= counts[0]
+    compiled.clear()
+    other = np.where(rng.uniform(size=X.shape) < 0.3, np.nan, digits[:200])
+    small_network(hidden_layer_sizes=(22,), max_iter=2, random_state=1).fit(other)
+    assert compiled == []

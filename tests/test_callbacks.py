@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 from conftest import small_network
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from skae import VariationalAutoencoderTransformer
 
@@ -130,3 +133,46 @@ def test_scoring_monitor_records_variational_fits(digits):
     fitted.fit(digits, digits[:, 0])
     log = [entry["bound"] for entry in monitor.get_logs().data]
     assert log[-1] == pytest.approx(fitted.score(digits), rel=1e-5)
+
+
+def test_progress_bar_on_a_grid_search_shows_every_level(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    epochs = []
+
+    class Levels(Recorder):
+        max_propagation_depth = None
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            if context.task_name == "epoch":
+                epochs.append(names_of_levels(context))
+
+    def names_of_levels(context):
+        path = callback_path(context)
+        return [(one.estimator_name, one.task_name) for one in path]
+
+    def callback_path(context):
+        return [] if context is None else [*callback_path(context.parent), context]
+
+    X = np.random.default_rng(0).normal(size=(40, 4))
+    autoencoder = small_network(hidden_layer_sizes=(4,), max_iter=2)
+    autoencoder.set_params(early_stopping=False)
+    grid = {"autoencodertransformer__n_components": [1, 2]}
+    pipeline = make_pipeline(autoencoder, LogisticRegression())
+    search = GridSearchCV(pipeline, grid, cv=2, refit=False)
+    bars = callback.ProgressBar(max_propagation_depth=None)
+    search.set_callbacks(bars, Levels()).fit(X, X[:, 0] > 0)
+
+    own = "AutoencoderTransformer"
+    step = "fit-transform-autoencodertransformer"
+    assert len(epochs) == 2 * 2 * 2
+    assert epochs[0][:2] == [("GridSearchCV", "fit"), ("GridSearchCV", "search")]
+    assert epochs[0][-2:] == [(own, "fit"), (own, "epoch")]
+    lines = capsys.readouterr().out.splitlines()
+    for line, times in {
+        "GridSearchCV - search": 1,
+        "GridSearchCV - candidate-split-evaluation | Pipeline - fit": 4,
+        f"Pipeline - {step} | {own} - fit": 4,
+    }.items():
+        found = [one for one in lines if one.strip().startswith(line)]
+        assert len(found) == times
+        assert all("100%" in one for one in found)

@@ -65,12 +65,13 @@ def test_the_result_of_a_row_does_not_depend_on_the_other_rows(estimator, dtype,
     # configuration keeps a network. Its layers are so wide that matrix products use
     # different kernels for different numbers of rows.
     fitted = clone(estimator).set_params(
-        random_state=0, max_iter=60, learning_rate=0.006, hidden_layer_sizes=(64, 16)
+        random_state=0, max_iter=10, learning_rate=0.01, hidden_layer_sizes=(64, 16)
     )
     if isinstance(fitted.n_components, int):
         fitted.set_params(n_components=1)
     X = np.tile(curve, (6, 1)).astype(dtype)
-    fitted.fit(X, (X[:, 0] > 0).astype(int))
+    some = X[: len(X) // 2]
+    fitted.fit(some, (some[:, 0] > 0).astype(int))
     codes = fitted.transform(X)
     rows = fitted.inverse_transform(codes)
     assert codes.dtype == rows.dtype == dtype

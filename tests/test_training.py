@@ -11,7 +11,15 @@ from conftest import small_network
 from sklearn.decomposition import PCA
 
 from skae._data import Split, shared_capacity
-from skae._training import EpochReport, ProgressLine, Schedule, TrainingData
+from skae._training import (
+    Comparison,
+    EpochReport,
+    ProgressLine,
+    Schedule,
+    TrainingData,
+    TrainingResult,
+    ending,
+)
 from skae._training._progress import Progress
 
 SCHEDULE = Schedule(
@@ -147,7 +155,10 @@ def test_verbose_prints_each_iteration_and_the_kept_model(digits, capsys):
     lines = capsys.readouterr().out.splitlines()
     starts = [line.split(",")[0] for line in lines[:-1]]
     assert starts == ["Iteration 1", "Iteration 2"]
-    assert lines[-1].startswith("Kept the network: loss of the network 0.")
+    assert lines[-1].startswith(
+        "Stopped after 2 epochs: max_iter allows no more. "
+        "Kept the network: its loss on held-out rows is 0."
+    )
     assert "validation loss = 0." in lines[0]
     small_network(max_iter=2).fit(digits)
     assert capsys.readouterr().out == ""
@@ -180,22 +191,56 @@ class Notebook(Terminal):
 @pytest.mark.parametrize("stream", [Terminal, Notebook])
 def test_in_a_terminal_all_epochs_share_a_line(stream, digits, monkeypatch):
     monkeypatch.setattr(sys, "stdout", terminal := stream())
-    monkeypatch.setenv("COLUMNS", "200")
+    # Usual lines fit into a usual terminal.
+    monkeypatch.setenv("COLUMNS", "80")
     fitted = small_network(max_iter=6, verbose=True).fit(digits[:100])
     first, second, rest = terminal.screen()
     loss, held_out = fitted.loss_curve_[-1], fitted.validation_loss_curve_[-1]
     assert re.fullmatch(
-        rf"phase 2/2, epoch 2/2, at most 0 s left, loss {loss:.4f}, "
+        rf"phase 2/2, epoch 2/2, 0 s left, loss {loss:.4f}, "
         rf"held out {held_out:.4f}, PCA {fitted.start_loss_:.4f}",
         first,
     )
-    assert second.startswith("Kept the ")
+    assert second.startswith("Stopped after 6 epochs: ")
     assert rest == ""
     # A line that is longer than the terminal could not be overwritten.
     monkeypatch.setattr(sys, "stdout", terminal := Terminal())
     monkeypatch.setenv("COLUMNS", "20")
     small_network(max_iter=2, verbose=True).fit(digits[:100])
     assert len(terminal.screen()[0]) <= 19
+    # A notebook has lines of any length.
+    monkeypatch.setattr(sys, "stdout", notebook := Notebook())
+    small_network(max_iter=2, verbose=True).fit(digits[:100])
+    assert "PCA" in notebook.screen()[0]
+
+
+def test_the_last_line_says_what_was_kept_and_why():
+    lines = {
+        ("max_iter", (True, 1.0, 0.5, "held-out rows")): (
+            "Stopped after 2 epochs: max_iter allows no more. Kept the network: its "
+            "loss on held-out rows is 0.5, that of PCA 1."
+        ),
+        ("no_change", (False, 1.0, 0.9, "held-out rows")): (
+            "Stopped after 2 epochs: the loss no longer improved. Kept PCA: its loss "
+            "on held-out rows is 1, that of the network 0.9, which is not "
+            "significantly lower."
+        ),
+        ("callback", (False, 1.0, 1.1, "all rows")): (
+            "Stopped after 2 epochs: a callback asked to stop. Kept PCA: its loss on "
+            "all rows is 1, that of the network 1.1."
+        ),
+        ("divergence", (False, 1.0, 1.0, "all rows")): (
+            "Stopped after 2 epochs: the loss stopped being finite. Kept PCA: no epoch "
+            "was better."
+        ),
+    }
+    for (stopped_by, comparison), expected in lines.items():
+        result = TrainingResult(
+            {}, np.zeros(1), 1.0, 0.5, [0.7, 0.6], None, [2], stopped_by
+        )
+        # Whatever an earlier fit was, the network is compared with PCA.
+        said = ending(result, Comparison(*comparison), {"warm_start": True})
+        assert said == expected
 
 
 def test_the_time_left_does_not_count_the_first_epoch(monkeypatch):
@@ -212,8 +257,8 @@ def test_the_time_left_does_not_count_the_first_epoch(monkeypatch):
     line.end()
     assert lines == [
         "phase 1/2, epoch 1/10, loss 0.5000, PCA 1.0000",
-        "phase 1/2, epoch 2/10, at most 26 s left, loss 0.5000, PCA 1.0000",
-        "phase 2/2, epoch 1/5, at most 8 s left, loss 0.5000, PCA 1.0000",
+        "phase 1/2, epoch 2/10, 26 s left, loss 0.5000, PCA 1.0000",
+        "phase 2/2, epoch 1/5, 8 s left, loss 0.5000, PCA 1.0000",
     ]
     assert terminal.getvalue().endswith("\n")
 

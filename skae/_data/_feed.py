@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -69,13 +69,13 @@ class Block(NamedTuple):
 
 
 class Feed(Protocol):
-    """Passes over some of the rows, given by their numbers."""
+    """Passes over some of the rows, given by their numbers in an array or a range."""
 
-    def in_order(self, rows: np.ndarray) -> Iterator[Block]:
+    def in_order(self, rows: Any) -> Iterator[Block]:
         """Yield the given rows in the given order."""
 
     def shuffled(
-        self, rows: np.ndarray, size: int, rng: np.random.RandomState
+        self, rows: Any, size: int, rng: np.random.RandomState
     ) -> Iterator[Block]:
         """Yield ``size`` of the given rows in random order."""
 
@@ -180,7 +180,7 @@ class Streamed:
     def _block(self, first: int, numbers: np.ndarray, order: np.ndarray) -> Block:
         def selections(part):
             for some in slices(len(numbers), chunk_rows(part.shape[1])):
-                yield numbers[some]
+                yield np.asarray(numbers[some])
 
         capacity = self.n_batches * self.batch_size
         rows = _in_units(self.X, self.scaling, selections, capacity)

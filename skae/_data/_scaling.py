@@ -9,6 +9,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ._chunks import aligned_empty, cached_chunks, dense, slices
+from ._collection import Collection
+from ._moments import Moments
 
 _STEPS = 2.0**16
 
@@ -55,12 +57,42 @@ class Scaling:
     @classmethod
     def fit(cls, X) -> Scaling:
         """Measure the mean and the scale of the rows of ``X`` in float64."""
+        if isinstance(X, Collection):
+            return cls.of_moments(X.summary.moments)
         mean = _means(X)
         scale = float(np.sqrt(variances(X, mean).mean()))
         if scale < _SQUARES_VANISH:
             largest = _largest_deviation(X, mean) or 1.0
             scale = largest * float(np.sqrt(variances(X, mean, largest).mean()))
         return cls(mean, 1.0 if is_rounding(scale, mean) else scale)
+
+    @classmethod
+    def of_moments(cls, moments: Moments) -> Scaling:
+        """Return the mean and the scale of rows of which the moments are known."""
+        scale = moments.deviation
+        return cls(moments.mean, 1.0 if is_rounding(scale, moments.mean) else scale)
+
+    @classmethod
+    def of_observed(cls, X: np.ndarray, observed: np.ndarray) -> Scaling:
+        """Measure the observed values. A feature without any has mean and variance 0.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+            Rows. Values that are not observed are not read.
+
+        observed : ndarray of shape (n_rows, n_features), bool
+            Which values are observed.
+        """
+        # Values are divided before they are squared: squares of very small ones vanish.
+        largest = float(np.abs(np.where(observed, X, 0)).max(initial=0)) or 1.0
+        values = np.where(observed, X, 0).astype(np.float64) / largest
+        counts = np.maximum(observed.sum(axis=0), 1)
+        mean = values.sum(axis=0) / counts
+        squares = np.square(np.where(observed, values - mean, 0)).sum(axis=0)
+        scale = float(np.sqrt((squares / counts).mean()))
+        is_constant = is_rounding(scale, mean)
+        return cls(mean * largest, 1.0 if is_constant else scale * largest)
 
     @classmethod
     def none(cls, n_features: int) -> Scaling:

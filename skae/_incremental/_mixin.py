@@ -9,13 +9,15 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from .._data import Scaling
+from .._imputation import Filling, Spread
 from .._labels import Labels
 from .._linear import LinearPath
 from .._networks import NetworkSpec
 from .._parameters import check_rows, check_together
+from .._start import principal_axes
 from .._training import TrainingConfig
 from .._undo import undone_on_failure
-from .._validation import check_scale, validated
+from .._validation import check_scale, observed_values, validated
 from ._label_stream import ANEW, LabelStream
 from ._running import RunningCovariates, RunningModel, RunningPCA
 from ._state import IncrementalState
@@ -28,6 +30,8 @@ _Batch = tuple[
 
 class IncrementalMixin:
     """``partial_fit``, for an autoencoder that starts at PCA."""
+
+    _filling: Filling | Spread | None
 
     @_fit_context(prefer_skip_nested_validation=True)
     @undone_on_failure
@@ -48,9 +52,9 @@ class IncrementalMixin:
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The batch. If training starts at PCA, the first batch needs at least
-            ``n_components`` rows. At most 4000 features if training starts at principal
-            covariates regression.
+            The batch, without missing values. If training starts at PCA, the first
+            batch needs at least ``n_components`` rows. At most 4000
+            features if training starts at principal covariates regression.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Labels, if ``target_weight`` is above 0. Otherwise they are ignored. Floats
@@ -86,7 +90,13 @@ class IncrementalMixin:
         parameters = self.get_params(deep=False)
         check_together(type(self).__name__, parameters, self._terms)
         before = getattr(self, "_incremental", None)
-        data = validated(self, X, reset=before is None)
+        data = validated(self, X, reset=before is None, finite=False)
+        if observed_values(self, data) is not None:
+            raise ValueError(
+                f"Input X contains NaN, which {type(self).__name__}.partial_fit does "
+                "not take. Use fit, or fill the missing values in by "
+                "skae.impute.AutoencoderImputer."
+            )
         check_rows(parameters, self._terms, data, "X")
         if before is None:
             batch = self._first_batch(parameters, data, y, classes)
@@ -105,7 +115,7 @@ class IncrementalMixin:
         newest = None if labels is None else labels.newest
         n_seen = after.n_samples_seen
         self._store(model, data, after.mean, after.result, newest, n_seen)
-        self._incremental = after
+        self._incremental, self._filling = after, None
         return self
 
     def _first_batch(self: Any, parameters: dict, data, y, classes) -> _Batch:
@@ -118,7 +128,7 @@ class IncrementalMixin:
                 RunningCovariates.check_width(data.shape[1], self.target_weight)
         rng = check_random_state(self.random_state)
         scaling = Scaling.fit(data)
-        axes = self._principal_axes(data, scaling, rng)
+        axes = principal_axes(self, data, scaling, rng)
         spec = self._network_spec(data.shape[1], self._code_width(data, axes))
         if labels is not None:
             spec = labels.newest.spec(spec)

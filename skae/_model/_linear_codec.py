@@ -41,6 +41,11 @@ class LinearCodec(Codec):
         """Whether the model is PCA."""
         return self.projection is None
 
+    @property
+    def principal_axes(self) -> np.ndarray | None:
+        """Axes of PCA, if the codec is PCA."""
+        return self.components if self.is_pca else None
+
     def encode(self, X: Any) -> np.ndarray:
         """Return the codes of rows."""
         axes = self._axes.astype(X.dtype)

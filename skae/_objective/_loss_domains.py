@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 
 from .. import _keras as keras
 
@@ -100,6 +101,12 @@ def range_beyond(X: Any, least: float, most: float) -> tuple[Any, Any] | None:
 
 def check_values(domain: Domain, X: Any, name: str, loss: Any) -> None:
     """Raise ``ValueError`` where rows do not lie in a loss's domain."""
+    if not issparse(X) and np.isnan(X.min()):
+        raise ValueError(
+            f"Input {name} contains NaN, which loss={shown(loss)} does not take. Use "
+            "the squared error, or fill the missing values in by "
+            "skae.impute.AutoencoderImputer."
+        )
     least, most = domain.rows
     beyond = range_beyond(X, least, most)
     if beyond is not None:

@@ -68,6 +68,10 @@ class CodeDensity:
         rows = [rng.permutation(len(codes))[:_SAMPLE_ROWS] for _ in range(n_samples)]
         return cls(mean, root, float(bandwidth), [centres[some] for some in rows])
 
+    def normal(self) -> CodeDensity:
+        """Return one normal distribution with the same mean and covariance."""
+        return CodeDensity(self.mean, self.root, 1.0, [])
+
     def log_density(self, codes: np.ndarray) -> np.ndarray:
         """Return the logarithm of the density, in nats."""
         white = _white(codes, self.mean, self.root)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit
 
 from .._training import is_gain
-from ._row_density import RowDensity
+from ._row_density import EncodedRows, NewRows
 
 _N_FOLDS = 3
 _FEWEST_ROWS = 2 * _N_FOLDS
@@ -75,31 +75,37 @@ class HeldOutFits:
             return self.autoencoders[0]
         return autoencoder().fit(self.data)
 
-    def scores(self, bandwidth: float) -> np.ndarray:
-        """Return the log-likelihood of each held-out row, in the order of the rows."""
-        found = []
-        for autoencoder, (training, held_out) in zip(
-            self.autoencoders, self.splits, strict=True
-        ):
-            rows = self.data[training]
-            density = RowDensity.fit(autoencoder, rows, bandwidth, self.seed)
-            found.append(density.log_density(self.data[held_out]))
-        order = np.argsort(np.concatenate([held_out for _, held_out in self.splits]))
-        return np.concatenate(found)[order]
-
     def chosen(self, bandwidth: float | str) -> tuple[float, np.ndarray]:
-        """Return the bandwidth and the scores with it.
+        """Return the bandwidth and the log-likelihood of each row, in their order.
 
         If it is "auto", a smaller bandwidth has to be significantly better.
         """
+        encoded = [
+            (
+                EncodedRows.of(one, self.data[training]),
+                list(NewRows.of(one, self.data[held_out])),
+            )
+            for one, (training, held_out) in zip(
+                self.autoencoders, self.splits, strict=True
+            )
+        ]
+        order = np.argsort(np.concatenate([held_out for _, held_out in self.splits]))
+
+        def scores(bandwidth: float) -> np.ndarray:
+            found = [
+                training.density(bandwidth, self.seed).of(held_out)
+                for training, held_out in encoded
+            ]
+            return np.concatenate(found)[order]
+
         if bandwidth != "auto":
-            return float(bandwidth), self.scores(float(bandwidth))
-        chosen, scores = 1.0, self.scores(1.0)
+            return float(bandwidth), scores(float(bandwidth))
+        chosen, best = 1.0, scores(1.0)
         for candidate in _BANDWIDTHS:
-            found = self.scores(candidate)
-            if is_gain(found - scores):
-                chosen, scores = candidate, found
-        return chosen, scores
+            found = scores(candidate)
+            if is_gain(found - best):
+                chosen, best = candidate, found
+        return chosen, best
 
 
 def check_can_hold_out(owner: str, n_rows: int, autoencoder: Any) -> None:

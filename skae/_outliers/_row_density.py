@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,86 @@ from ._code_density import LOG_2_PI, CodeDensity
 
 _ROUNDING = 1e-12
 """Least variance of the residuals: a rounding error, as a share of a feature's."""
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """What the density of rows needs of the rows that it is fitted to.
+
+    Parameters
+    ----------
+    autoencoder : estimator
+        Fitted.
+
+    codes : ndarray of shape (n_samples, n_components)
+        Of the rows.
+
+    unit : float
+        Variance of a feature, in the units of the codes.
+
+    noise : float
+        Variance of the residuals in each direction that the codes leave out.
+    """
+
+    autoencoder: Any
+    codes: np.ndarray
+    unit: float
+    noise: float
+
+    @classmethod
+    def of(cls, autoencoder: Any, X: Any) -> EncodedRows:
+        """Encode rows by a fitted autoencoder of them."""
+        codes, residuals, scatter = [], 0.0, 0.0
+        for code, row, residual in _parts(autoencoder, X):
+            codes.append(code)
+            residuals += np.square(residual).sum()
+            scatter += np.square(row - autoencoder.mean_).sum()
+        stacked = np.concatenate(codes)
+        n_rows, n_features = X.shape
+        n_left_out = max(min(n_rows, n_features) - stacked.shape[1], 1)
+        variance = scatter / (n_rows - 1) / n_features
+        variance = variance if variance > 0 else 1.0
+        noise = residuals / (n_rows - 1) / n_left_out
+        # Codes of a variational autoencoder are in the units of the prior.
+        unit = 1.0 if _is_variational(autoencoder) else variance
+        return cls(autoencoder, stacked, unit, max(noise, _ROUNDING * variance))
+
+    def density(self, bandwidth: float, seed: int) -> RowDensity:
+        """Fit a density with this bandwidth."""
+        codes = CodeDensity.fit(self.codes, bandwidth, self.unit, seed)
+        return RowDensity(self.autoencoder, codes, self.noise)
+
+
+class NewRows(NamedTuple):
+    """What the density of rows needs of rows that it is asked about.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_components)
+        Of the rows.
+
+    n_features : int
+        Of the rows.
+
+    distances : ndarray of shape (n_samples,)
+        Squared length of each residual, or the lower bound of a variational
+        autoencoder.
+    """
+
+    codes: np.ndarray
+    n_features: int
+    distances: np.ndarray
+
+    @classmethod
+    def of(cls, autoencoder: Any, X: Any) -> Iterator[NewRows]:
+        """Yield rows, some at a time if they are many."""
+        n_features = X.shape[1]
+        if _is_variational(autoencoder):
+            bounds = autoencoder.score_samples(X)
+            yield cls(autoencoder.transform(X), n_features, bounds)
+            return
+        for code, _, residual in _parts(autoencoder, X):
+            yield cls(code, n_features, np.square(residual).sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -27,65 +108,39 @@ class RowDensity:
     codes : CodeDensity
         Of the codes.
 
-    normal : CodeDensity
-        One normal distribution of the codes.
-
     noise : float
         Variance of the residuals in each direction that the codes leave out.
     """
 
     autoencoder: Any
     codes: CodeDensity
-    normal: CodeDensity
     noise: float
-
-    @classmethod
-    def fit(cls, autoencoder: Any, X: Any, bandwidth: float, seed: int) -> RowDensity:
-        """Fit the density to rows and to a fitted autoencoder of them."""
-        codes, residuals, scatter = [], 0.0, 0.0
-        for code, row, residual in _parts(autoencoder, X):
-            codes.append(code)
-            residuals += np.square(residual).sum()
-            scatter += np.square(row - autoencoder.mean_).sum()
-        stacked = np.concatenate(codes)
-        n_rows, n_features = X.shape
-        n_left_out = max(min(n_rows, n_features) - stacked.shape[1], 1)
-        variance = scatter / (n_rows - 1) / n_features
-        variance = variance if variance > 0 else 1.0
-        noise = residuals / (n_rows - 1) / n_left_out
-        # Codes of a variational autoencoder are in the units of the prior.
-        unit = 1.0 if _is_variational(autoencoder) else variance
-        return cls(
-            autoencoder,
-            CodeDensity.fit(stacked, bandwidth, unit, seed),
-            CodeDensity.fit(stacked, 1, unit, seed),
-            max(noise, _ROUNDING * variance),
-        )
 
     def log_density(self, X: Any) -> np.ndarray:
         """Return the logarithm of the density of rows, in nats."""
-        if _is_variational(self.autoencoder):
-            return self._lower_bound(X)
-        found = []
-        n_free = X.shape[1] - len(self.codes.mean)
-        for code, _, residual in _parts(self.autoencoder, X):
-            density = self.codes.log_density(code)
-            if n_free > 0:
-                distance = np.square(residual).sum(axis=1) / self.noise
-                constant = n_free * (LOG_2_PI + np.log(self.noise))
-                density -= 0.5 * (distance + constant)
-            found.append(density)
-        return np.concatenate(found)
+        return self.of(NewRows.of(self.autoencoder, X))
 
-    def _lower_bound(self, X: Any) -> np.ndarray:
+    def of(self, rows: Iterable[NewRows]) -> np.ndarray:
+        """Return the logarithm of the density of rows that are encoded, in nats."""
+        is_variational = _is_variational(self.autoencoder)
+        term = self._bound if is_variational else self._log_density
+        return np.concatenate([term(*some) for some in rows])
+
+    def _log_density(self, codes, n_features, distances) -> np.ndarray:
+        density = self.codes.log_density(codes)
+        n_free = n_features - len(self.codes.mean)
+        if n_free > 0:
+            constant = n_free * (LOG_2_PI + np.log(self.noise))
+            density -= 0.5 * (distances / self.noise + constant)
+        return density
+
+    def _bound(self, codes, n_features, bounds) -> np.ndarray:
         """Return the bound of a variational autoencoder.
 
         The density of the codes takes the place of the normal prior.
         """
-        codes = self.autoencoder.transform(X)
-        prior = self.normal.log_density(codes)
-        bound = self.autoencoder.score_samples(X)
-        return bound + self.codes.log_density(codes) - prior
+        prior = self.codes.normal().log_density(codes)
+        return bounds + self.codes.log_density(codes) - prior
 
     def shares(self, X: Any) -> np.ndarray:
         """Return each feature's share of what makes a row improbable.

@@ -4,7 +4,7 @@ from ._config import TrainingConfig
 from ._data import TrainingData
 from ._loop import EpochReport, TrainingResult, train, train_once
 from ._phases import Phase, phases, weight_scales
-from ._progress_line import ProgressLine, name_of_start
+from ._progress_line import ProgressLine, ending, name_of_start
 from ._run import TrainingRun
 from ._schedule import Schedule
 from ._selection import Comparison, compared, is_gain, is_mean_gain
@@ -23,6 +23,7 @@ __all__ = [
     "TrainingRun",
     "TrainingSpace",
     "compared",
+    "ending",
     "is_gain",
     "is_mean_gain",
     "name_of_start",

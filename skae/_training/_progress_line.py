@@ -8,7 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ._loop import EpochReport
+from ._loop import EpochReport, TrainingResult
+from ._selection import Comparison
+
+_REASONS = {
+    "max_iter": "max_iter allows no more",
+    "no_change": "the loss no longer improved",
+    "callback": "a callback asked to stop",
+    "divergence": "the loss stopped being finite",
+}
+"""Why training stopped."""
 
 
 class ProgressLine:
@@ -46,7 +55,10 @@ class ProgressLine:
         if not _overwrites(sys.stdout):
             print(report)
             return
-        line = self._line(report)[: shutil.get_terminal_size().columns - 1]
+        line = self._line(report)
+        if _is_terminal(sys.stdout):
+            # A line that goes on below cannot be overwritten.
+            line = line[: shutil.get_terminal_size().columns - 1]
         print("\r" + line.ljust(self._width), end="", flush=True)
         self._width = len(line)
 
@@ -68,7 +80,7 @@ class ProgressLine:
         else:
             pace = (now - self._first_end) / (report.epoch - 1)
             n_left = sum(most[phase - 1 :]) - epoch
-            parts.append(f"at most {pace * n_left:.0f} s left")
+            parts.append(f"{pace * n_left:.0f} s left")
         parts.append(f"loss {report.loss:.4f}")
         if report.validation_loss is not None:
             parts.append(f"held out {report.validation_loss:.4f}")
@@ -89,7 +101,44 @@ def name_of_start(parameters: dict[str, Any]) -> str:
     return "PCA"
 
 
+def ending(
+    result: TrainingResult, comparison: Comparison, parameters: dict[str, Any]
+) -> str:
+    """Return what was kept and why, and why training stopped.
+
+    Parameters
+    ----------
+    result : TrainingResult
+        How training went.
+
+    comparison : Comparison
+        Of the network with the model at the start.
+
+    parameters : dict
+        Of the estimator.
+    """
+    n_epochs = len(result.loss_curve)
+    epochs = "1 epoch" if n_epochs == 1 else f"{n_epochs} epochs"
+    stopped = f"Stopped after {epochs}: {_REASONS[result.stopped_by]}. "
+    # A network that continues an earlier one is compared with its linear model, too.
+    start = name_of_start({**parameters, "warm_start": False})
+    _, before, after, rows = comparison
+    if comparison.is_better:
+        return stopped + (
+            f"Kept the network: its loss on {rows} is {after:.6g}, "
+            f"that of {start} {before:.6g}."
+        )
+    if before == after:
+        return f"{stopped}Kept {start}: no epoch was better."
+    losses = f"its loss on {rows} is {before:.6g}, that of the network {after:.6g}"
+    doubt = ", which is not significantly lower" if after < before else ""
+    return f"{stopped}Kept {start}: {losses}{doubt}."
+
+
 def _overwrites(stream: Any) -> bool:
     """Say whether a stream is a terminal or a notebook, where lines can change."""
-    isatty = getattr(stream, "isatty", lambda: False)
-    return isatty() or type(stream).__module__.startswith("ipykernel.")
+    return _is_terminal(stream) or type(stream).__module__.startswith("ipykernel.")
+
+
+def _is_terminal(stream: Any) -> bool:
+    return bool(getattr(stream, "isatty", lambda: False)())

@@ -25,17 +25,15 @@ class Comparison(NamedTuple):
 
     before, after : float
         Mean losses.
+
+    rows : {"all rows", "held-out rows"}
+        On which the losses are.
     """
 
     is_better: bool
     before: float
     after: float
-
-    def __str__(self) -> str:
-        losses = f"loss of the network {self.after:.8f}, at the start {self.before:.8f}"
-        if not self.is_better and self.after < self.before:
-            return losses + ", no significant gain"
-        return losses
+    rows: str
 
 
 def compared(
@@ -68,20 +66,17 @@ def compared(
         Whether the loss is a negative log-likelihood.
     """
     split = data.split
-    before, after = (
-        data.row_losses(engine, weights, split.all_rows)
-        for weights in (baseline, result.weights)
-    )
-    is_better = bool(after.mean() < before.mean())
-    if not split.holds_out:
-        return Comparison(is_better, before.mean(), after.mean())
+    start, end = data.mean_losses(engine, [baseline, result.weights])
+    is_better = end < start
+    if not (is_better and split.holds_out):
+        return Comparison(is_better, start, end, "all rows")
     # Fold by fold, as in training: a row's noise depends on its place.
     held_out = [data.row_losses(engine, baseline, rows) for rows in split.held_out]
     before, after = np.concatenate(held_out), result.validation_losses
     gains = split.means_of_groups(before - after)
     # A better likelihood may lose a little on most rows and gain much on others.
     is_significant = is_mean_gain(gains) if is_likelihood else is_gain(gains)
-    return Comparison(is_better and is_significant, before.mean(), after.mean())
+    return Comparison(is_significant, before.mean(), after.mean(), "held-out rows")
 
 
 def is_gain(gains: np.ndarray) -> bool:
