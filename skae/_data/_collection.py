@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._chunks import chunks, dense
-from ._feed import RESIDENT_BYTES
+from ._chunks import RESIDENT_BYTES, chunks, dense
 from ._moments import Moments
 
 _MOST_FEATURES = 4000

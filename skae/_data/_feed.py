@@ -9,11 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ._batch import Batch
-from ._chunks import aligned_empty, chunk_rows, chunks, dense, slices
+from ._chunks import RESIDENT_BYTES, aligned_empty, chunk_rows, chunks, dense, slices
 from ._scaling import Scaling
-
-RESIDENT_BYTES = 2**28
-"""Data up to this size stay on the device during the whole training."""
 
 BLOCK_BYTES = 2**26
 """Size of the blocks in which larger data pass through the device."""
