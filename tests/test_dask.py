@@ -6,8 +6,16 @@ from conftest import run, small_network
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
-from skae import _validation as validation
-from skae._data import Batch, Collection, HeldOut, Scaling, Windows, _parted, _windows
+from skae._data import (
+    Batch,
+    Collection,
+    HeldOut,
+    Scaling,
+    Windows,
+    _collection,
+    _parted,
+    _windows,
+)
 
 dask = pytest.importorskip("dask", reason="needs the extra skae[dask]")
 da = pytest.importorskip("dask.array", reason="needs the extra skae[dask]")
@@ -26,7 +34,7 @@ def synchronous():
 @pytest.fixture
 def never_small(monkeypatch):
     """Treat every collection as a large one."""
-    monkeypatch.setattr(validation, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(_collection, "RESIDENT_BYTES", 0)
     monkeypatch.setattr(_windows, "BLOCK_BYTES", 50_000)
 
 
@@ -168,7 +176,7 @@ def test_a_linear_autoencoder_is_pca_of_all_rows(kind):
 def fitted(digits):
     """Return a network that was fitted to digits from Dask."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(validation, "RESIDENT_BYTES", 0)
+        patch.setattr(_collection, "RESIDENT_BYTES", 0)
         patch.setattr(_windows, "BLOCK_BYTES", 50_000)
         with dask.config.set(scheduler="threads"):
             return small_network().fit(da.from_array(digits, chunks=(150, 64)))
@@ -292,7 +300,7 @@ def test_what_needs_all_rows_at_once_is_refused(parameters, arguments):
 
 
 def test_other_impossible_collections_are_refused(fitted, monkeypatch):
-    monkeypatch.setattr(validation, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(_collection, "RESIDENT_BYTES", 0)
     with pytest.raises(ValueError, match="at most 4000 features from Dask"):
         small_network().fit(da.zeros((10, 4001)))
     with pytest.raises(ValueError, match="0 sample"):
@@ -329,10 +337,11 @@ ON_A_CLUSTER = """
 import os, signal, sys, threading, time
 import dask, dask.array as da, numpy as np
 from distributed import Client, LocalCluster
-from skae import AutoencoderTransformer, _validation as validation
+from skae import AutoencoderTransformer
+from skae._data import _collection as collection
 from skae._data import _windows
 
-validation.RESIDENT_BYTES = 0
+collection.RESIDENT_BYTES = 0
 _windows.BLOCK_BYTES = 100_000
 
 def fitted(X):

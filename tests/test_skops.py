@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from conftest import LAYOUT_0, loaded
+from sklearn.base import clone
 
 from skae import AutoencoderTransformer, _layout
 from skae._imputation import Correction
@@ -68,6 +69,7 @@ def test_the_list_holds_exactly_the_types_that_files_name():
         labelled.partial_fit(X, X[:, 0] > 0, [False, True]),
         AutoencoderOutlierDetector(linear, bandwidth=0.5, random_state=0).fit(X),
         imputer,
+        clone(linear).fit(np.where(X > 2, np.nan, X)),
         with_custom_layers("dense"),
     ]
     found = set()
