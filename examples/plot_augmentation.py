@@ -10,6 +10,8 @@ without their labels.
 In a second experiment the classifiers are trained on generated digits only. They come
 from ten variational autoencoders, one for each digit.
 
+To run it on MNIST::
+
     pip install ".[examples,imbalance]"
     python examples/plot_augmentation.py --data mnist.npz
 
@@ -17,6 +19,8 @@ Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -149,6 +153,6 @@ tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1)))  # a gap between images
 sheet = tiles.swapaxes(1, 2).reshape(10 * (side + 1), 10 * (side + 1))
 right.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
 right.set(xticks=[], yticks=[], title="Generated digits")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

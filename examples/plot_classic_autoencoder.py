@@ -8,6 +8,8 @@ of 256. This example trains it twice, with Keras' ``fit`` and with skae. Layers,
 and settings are the same. Then it trains skae's default autoencoder with the same
 number of components.
 
+To run it on MNIST::
+
     python examples/plot_classic_autoencoder.py --data mnist.npz
 
 Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels. Then
@@ -16,7 +18,9 @@ the first and the last layer have 64 units.
 
 import argparse
 import os
+import sys
 import time
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -182,6 +186,6 @@ for row, (name, images) in zip(grid, panels.items(), strict=True):
     for cell, image in zip(row, images, strict=False):
         cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
         cell.set(xticks=[], yticks=[])
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

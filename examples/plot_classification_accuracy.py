@@ -19,6 +19,8 @@ them: its codes learn to reconstruct the images and to predict the digits.
 # reconstruct. PCA provides the others. The pipelines cache their fitted reducers
 # (``memory``). So both classifiers use the same fitted reducer.
 
+import sys
+from os.path import relpath
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -160,6 +162,6 @@ for axes, name in zip(maps.subplots(1, 4), COLORS, strict=True):
         )
     axes.set(title=name, xticks=[], yticks=[])
 maps.suptitle("Two components of the test images of one fold")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=120)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -7,6 +7,8 @@ compressed images. Each component is rounded to 8 bits, so an image takes one by
 each component. The decoder is the same for all images, and its size is not counted.
 JPEG is shown for comparison. It needs no training.
 
+To run it on MNIST::
+
     python examples/plot_compression.py --data mnist.npz
 
 Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
@@ -14,6 +16,8 @@ Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 
 import argparse
 import io
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -131,6 +135,6 @@ for row, name in zip(right.subplots(len(panels), 6), panels, strict=True):
     for cell, image in zip(row, panels[name], strict=False):
         cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
         cell.set(xticks=[], yticks=[])
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

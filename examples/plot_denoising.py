@@ -7,12 +7,16 @@ them with PCA, kernel PCA, non-local means, ridge regression and a convolutional
 autoencoder. Only the last two are trained on damaged images. Non-local means needs
 scikit-image and is left out if that is not installed.
 
+To run it on MNIST::
+
     python examples/plot_denoising.py --data mnist.npz
 
 Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -158,6 +162,6 @@ for part, name in zip(figure.subfigures(1, 2), list(best)[1::2], strict=True):
         for cell, image in zip(row, panels[method], strict=False):
             cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
             cell.set(xticks=[], yticks=[])
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -8,6 +8,8 @@ scikit-learn: ``from_estimator`` computes and draws, ``ax`` says where, and the 
 are attributes. A pipeline takes the place of an autoencoder anywhere.
 """
 
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -88,6 +90,6 @@ LatentTraversalDisplay.from_estimator(
 )
 for name, errors in display.errors_.items():
     print(f"Mean squared error of the images shown, {name}: {errors.mean():.2f}")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -7,6 +7,8 @@ example takes the digits that it gets wrong. It walks the code of each towards t
 class and decodes the walk. The decoded images show what would have to be different.
 """
 
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -99,6 +101,6 @@ EncoderDerivativeDisplay.from_estimator(
 axes[-1].set_title(
     f"what the codes of the first image (a {y_test[shown[0]]}) respond to"
 )
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -19,6 +19,8 @@ measures its accuracy on other images, for 10 to 1000 labels.
 # passes the labels that there are on from neighbour to neighbour. Some of these classes
 # are wrong.
 
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -170,6 +172,6 @@ axes.set(
 )
 axes.grid(alpha=0.3)
 axes.legend(loc="lower right")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=120)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

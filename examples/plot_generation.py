@@ -8,12 +8,16 @@ from codes with 2 and with 20 components. Then it shows the effect of ``beta``, 
 weight of the divergence. With a larger ``beta`` the codes hold less information (the
 rate), and the reconstructions are worse (the distortion).
 
+To run it on MNIST::
+
     python examples/plot_generation.py --data mnist.npz
 
 Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -131,6 +135,6 @@ right.set(
     ylabel="distortion (nats)",
     title="Effect of beta, training images",
 )
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

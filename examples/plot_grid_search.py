@@ -13,6 +13,8 @@ accuracy of a classifier that is trained on the codes.
 # Settings that differ only in ``alpha`` have the same network. They share one compiled
 # program.
 
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -95,6 +97,6 @@ axes.set_xticks(grid["codes__n_components"])
 axes.set(xlabel="n_components", ylabel="cross-validated accuracy")
 axes.grid(alpha=0.3)
 axes.legend()
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=120)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

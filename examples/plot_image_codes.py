@@ -6,12 +6,16 @@ PCA, a dense autoencoder and a convolutional autoencoder reduce images of digits
 4, 8, 16 and 32 components. Nearest neighbours and logistic regression then classify the
 digits from these codes.
 
+To run it on MNIST::
+
     python examples/plot_image_codes.py --data mnist.npz
 
 Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
 import argparse
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -110,6 +114,6 @@ for axes, (name, codes) in zip(
 right.axes[0].set_ylabel("component 2")
 right.suptitle("Codes of the test images, 2 components")
 right.colorbar(points, ax=right.axes, ticks=range(10), location="bottom", label="digit")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -9,7 +9,9 @@ regression for each feature (``IterativeImputer``), by probabilistic PCA and by
 for the features where they are significantly better on rows that they have not seen.
 """
 
+import sys
 import warnings
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -109,6 +111,6 @@ for place, name in zip(places, names, strict=True):
     place.set_xlabel("true mass")
 places[0].set_ylabel("imputed mass")
 below.suptitle("A fifth of the measures of cylinders is missing")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"\nFigure saved to {path}")
+print(f"\nFigure saved to {relpath(path)}")

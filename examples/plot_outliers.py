@@ -5,10 +5,10 @@ Find rows that do not belong, and what gave them away
 Two examples: foreign digits among images of zeros, and faulty rows in a table. The
 detector does not know which rows they are. ``explain`` says how much each feature
 contributes to a row's score.
-
-    python examples/plot_outliers.py
 """
 
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -105,6 +105,6 @@ axis.set_yticks(range(10), [f"{after[row]:.0f}" for row in order])
 axis.set_ylabel("score minus threshold")
 bottom.colorbar(picture, label="share")
 bottom.suptitle("Faulty rows of a table: each feature's share")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -7,10 +7,10 @@ use the codes of a patch to predict which photograph it is from. Second, the
 reconstruction error shows where a piece of a flower was inserted into the other
 photograph. The codes come from PCA, a dense autoencoder and a convolutional
 autoencoder.
-
-    python examples/plot_scenes.py
 """
 
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -149,6 +149,6 @@ cells[1, 1].set_xticks(range(4), groups)
 cells[1, 1].set(title="Which photograph is a patch from?", ylabel="test accuracy")
 cells[1, 1].set(ylim=(0.5, 1.05))
 cells[1, 1].legend(ncols=3, loc="upper center")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

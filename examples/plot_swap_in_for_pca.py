@@ -13,6 +13,8 @@ hidden layers.
 # The reducers are fitted to the training images. The reconstruction error is measured
 # on the test images.
 
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -71,6 +73,6 @@ for axes, codes, title in zip(panels, all_codes, titles, strict=True):
     )
     axes.set(title=title, xlabel=codes.columns[0], ylabel=codes.columns[1])
 figure.colorbar(points, ax=panels, ticks=range(10), label="digit")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=120)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

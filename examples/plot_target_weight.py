@@ -19,6 +19,8 @@ reconstruction error.
 # the labels of all rows, also of those that the search holds out. The codes would
 # contain these labels, and the accuracy would be too high. This is called leakage.
 
+import sys
+from os.path import relpath
 from pathlib import Path
 
 import matplotlib
@@ -150,6 +152,6 @@ for axes in panels:
     axes.set_xlabel("target_weight")
     axes.grid(alpha=0.3)
 panels[1].legend(loc="lower left")
-path = Path(__file__).with_suffix(".png")
+path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=120)
-print(f"Figure saved to {path}")
+print(f"Figure saved to {relpath(path)}")

@@ -111,9 +111,10 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. Memory maps and canonical CSR matrices are not copied. Only
-            the dense estimator takes missing values, which are NaN.
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
+            Training data. Memory maps and canonical CSR matrices are not copied. Arrays
+            and data frames of Dask are computed part by part (``docs/large_data.md``).
+            Only the dense estimator takes missing values, which are NaN.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Labels, if ``target_weight`` is above 0. Otherwise they are ignored. Floats

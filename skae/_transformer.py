@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from abc import ABC
 from numbers import Integral
 from typing import Any
@@ -18,10 +17,13 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from ._covariance import as_pca
+from ._data import Collection, is_collection
+from ._documentation import API_PAGE
 from ._imputation import Filling, Spread, filling_of
-from ._model import Codec, draw_from, scatter, squared_errors
+from ._layout import with_layout, without_layout
+from ._lazy import lazy_for_dask
+from ._model import Codec, draw_from, explained, scatter, squared_errors
 from ._validation import check_computed, observed_values, validated, validated_codes
-from ._version import __version__
 
 _KERAS_MODELS = ("encoder_", "decoder_")
 
@@ -31,6 +33,8 @@ class CodecTransformer(
 ):
     """Encode, decode, score and sample, with the codec that ``fit`` stores."""
 
+    _doc_link_module = "skae"
+    _doc_link_template = API_PAGE
     _codec: Codec
     _filling: Filling | Spread | None = None
     selected_model_: str
@@ -40,17 +44,18 @@ class CodecTransformer(
     n_components_: int
     n_features_in_: int
 
+    @lazy_for_dask("n_components_")
     def transform(self, X):
         """Encode ``X``.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to encode.
 
         Returns
         -------
-        codes : ndarray of shape (n_samples, n_components_)
+        codes : {ndarray, Dask array} of shape (n_samples, n_components_)
             Their codes, in the dtype of ``X``.
         """
         check_is_fitted(self)
@@ -59,33 +64,35 @@ class CodecTransformer(
         data = validated(self, X, finite=False)
         return self._encode(data)
 
+    @lazy_for_dask("n_features_in_", sees_codes=True)
     def inverse_transform(self, X):
         """Decode codes.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components_)
+        X : {array-like, Dask array} of shape (n_samples, n_components_)
             Codes, as ``transform`` returns them.
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features_in_)
+        rows : {ndarray, Dask array} of shape (n_samples, n_features_in_)
             The reconstructed rows, in the dtype of ``X``.
         """
         check_is_fitted(self)
         return self._decode(validated_codes(self, X))
 
+    @lazy_for_dask("n_features_in_")
     def reconstruct(self, X):
         """Encode and decode ``X``.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         Returns
         -------
-        rows : ndarray of shape (n_samples, n_features)
+        rows : {ndarray, Dask array} of shape (n_samples, n_features)
             ``inverse_transform(transform(X))``.
         """
         check_is_fitted(self)
@@ -114,17 +121,18 @@ class CodecTransformer(
         codes = draw_from(self.density_, int(n_samples), rng)
         return self._decode(np.asarray(codes, dtype=np.float64))
 
+    @lazy_for_dask(None)
     def score_samples(self, X):
         """Return minus the mean squared error of each row's reconstruction.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         Returns
         -------
-        scores : ndarray of shape (n_samples,)
+        scores : {ndarray, Dask array} of shape (n_samples,)
             In the data's squared units. Higher is better; 0 is perfect. Missing values
             do not count. A row without an observed value has the score 0.
         """
@@ -147,7 +155,7 @@ class CodecTransformer(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to reconstruct.
 
         y : None
@@ -160,11 +168,14 @@ class CodecTransformer(
             otherwise, as in :func:`sklearn.metrics.r2_score`.
         """
         check_is_fitted(self)
+        if is_collection(X):
+            error = -float(self.score_samples(X).sum()) * self.n_features_in_
+            return explained(error, np.trace(Collection.of(X).summary.moments.scatter))
         data, observed = self._complete(validated(self, X, finite=False))
         # In units of the data, since squares of very small values are zero.
         own, total = scatter(data, observed)
         error = self._squared_errors(data, observed, own.scale).sum()
-        return float(1 - error / total) if total > 0 else float(error == 0)
+        return explained(error, total)
 
     @property
     def components_(self) -> np.ndarray:
@@ -232,18 +243,10 @@ class CodecTransformer(
     def __getstate__(self):
         state = super().__getstate__()
         kept = {name: state[name] for name in state if name not in _KERAS_MODELS}
-        return kept | {"_skae_version": __version__}
+        return with_layout(kept)
 
     def __setstate__(self, state):
-        version = state.pop("_skae_version", "an unknown version")
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was pickled by skae {version} and is "
-                f"loaded by skae {__version__}. It may fail or give other results.",
-                UserWarning,
-                stacklevel=2,
-            )
-        super().__setstate__(state)
+        super().__setstate__(without_layout(self, state))
 
     def _encode(self, data: Any) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):

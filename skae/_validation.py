@@ -14,7 +14,7 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import validate_data
 
-from ._data import Batch, Scaling, chunks
+from ._data import Batch, Collection, Scaling, chunks, few_or_collection, is_collection
 
 _CHANNELS = 1, 3, 4
 """Numbers of channels of usual images."""
@@ -71,6 +71,15 @@ def validated_for_fit(
     estimator: Any, X: Any, X_clean: Any, X_val: Any, groups: Any
 ) -> tuple[Batch, Any, np.ndarray | None]:
     """Return the arguments of ``fit``: rows, held-out rows and groups."""
+    if is_collection(X):
+        beside = {"X_clean": X_clean, "X_val": X_val, "groups": groups}
+        rows_of_dask, X = X, few_or_collection(X, estimator, beside)
+        if isinstance(X, Collection):
+            is_frame = hasattr(rows_of_dask, "columns")
+            names = rows_of_dask._meta if is_frame else rows_of_dask
+            validate_data(estimator, names, reset=True, skip_check_array=True)
+            check_finite(estimator, X.extremes)
+            return Batch(X), None, None
     data = validated(estimator, X, reset=True, finite=False)
     rows = Batch(data, mask=observed_values(estimator, data))
     if rows.mask is not None:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder
 from ._data import Scaling
+from ._lazy import lazy_for_dask
 from ._linear import LinearPath, PrincipalAxes
 from ._model import Box, FittedModel, Gaussian, NetworkCodec
 from ._networks import (
@@ -317,6 +318,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         self.random_state = random_state
         self.verbose = verbose
 
+    @lazy_for_dask(None)
     def score_samples(self, X):
         """Return a lower bound of each row's log-likelihood (ELBO).
 
@@ -326,12 +328,12 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to evaluate.
 
         Returns
         -------
-        scores : ndarray of shape (n_samples,)
+        scores : {ndarray, Dask array} of shape (n_samples,)
             In nats, as a density in the data's units or, with a Bernoulli likelihood, a
             probability. The expectation is a mean over draws of the code, the same for
             every row and at every call.
@@ -349,7 +351,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Rows to evaluate.
 
         y : None

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 
 from ._autoencoder import AutoencoderTransformer
+from ._documentation import API_PAGE
 from ._model import draw_from
 
 __all__ = ["AutoencoderOverSampler"]
@@ -69,6 +70,8 @@ class AutoencoderOverSampler(BaseOverSampler):
     [(0, 357), (1, 357)]
     """
 
+    _doc_link_module = "skae"
+    _doc_link_template = API_PAGE
     _parameter_constraints: dict = {
         **BaseOverSampler._parameter_constraints,
         "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],

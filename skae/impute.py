@@ -16,7 +16,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._documentation import API_PAGE
 from ._imputation import Correction, Units, trained
+from ._layout import with_layout, without_layout
 from ._linear import ProbabilisticPCA, searched
 from ._networks import checked_sizes
 from ._undo import undone_on_failure
@@ -120,6 +122,8 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
     (4, 2)
     """
 
+    _doc_link_module = "skae"
+    _doc_link_template = API_PAGE
     _parameter_constraints: dict = {
         "n_components": [
             Interval(Integral, 1, None, closed="left"),
@@ -303,3 +307,9 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = self._marks_by_nan
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    def __getstate__(self):
+        return with_layout(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_layout(self, state))

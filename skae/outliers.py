@@ -12,6 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
+from ._documentation import API_PAGE
+from ._layout import with_layout, without_layout
 from ._outliers import EncodedRows, HeldOutFits, check_can_hold_out
 from ._validation import validated
 
@@ -106,8 +108,6 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
        61(3).
     .. [2] West (1993), "Approximating posterior distributions by mixture", JRSS B
        55(2).
-    .. [3] Alcala & Qin (2009), "Reconstruction-based contribution for process
-       monitoring", Automatica 45(7).
 
     Examples
     --------
@@ -119,6 +119,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     1.0
     """
 
+    _doc_link_module = "skae"
+    _doc_link_template = API_PAGE
     _parameter_constraints: dict = {
         "estimator": [BaseAutoencoder, None],
         "contamination": [
@@ -230,7 +232,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
 
         A feature counts by how much the row's squared distance from the rows most like
         it falls if the feature takes its most probable value, and the others keep
-        theirs: the reconstruction-based contribution [3]_. A linear model finds a
+        theirs: the reconstruction-based contribution [1]_. A linear model finds a
         single faulty feature with certainty if the fault is large. A network is treated
         as linear around the row.
 
@@ -243,6 +245,11 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         -------
         shares : ndarray of shape (n_samples, n_features)
             They are not negative, and add up to 1 in each row.
+
+        References
+        ----------
+        .. [1] Alcala & Qin (2009), "Reconstruction-based contribution for process
+           monitoring", Automatica 45(7).
         """
         check_is_fitted(self)
         return self._density.shares(validated(self, X))
@@ -267,3 +274,9 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def __getstate__(self):
+        return with_layout(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_layout(self, state))

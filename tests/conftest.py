@@ -1,8 +1,11 @@
 """Data, estimators and helper functions that several tests share."""
 
 import os
+import pathlib
+import pickle
 import subprocess
 import sys
+import warnings
 
 # The workers of pytest-xdist share the cores, so each of them gets one thread. joblib
 # does the same for its workers.
@@ -22,6 +25,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_wine
+from sklearn.exceptions import InconsistentVersionWarning
 
 from skae import AutoencoderTransformer
 
@@ -98,6 +102,23 @@ def run(code, timeout=120, **environment):
         check=False,
         timeout=timeout,
     )
+
+
+LAYOUT_0 = pickle.loads(
+    (pathlib.Path(__file__).parent / "data" / "layout_0.pickle").read_bytes()
+)
+"""Estimators as they were stored before layouts had numbers, by NumPy 1.26.
+
+For each name the pickle, a method, rows, and what the method returned for them.
+"""
+
+
+def loaded(pickled):
+    """Load a pickle of other versions. That results may differ is known here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        warnings.filterwarnings("ignore", "This .* was stored by skae")
+        return pickle.loads(pickled)
 
 
 def dense_spec(n_features, n_components, sizes, activation="relu", **parameters):

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import small_network
+from conftest import run, small_network
 
-from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
+from skae import (
+    AutoencoderTransformer,
+    ConvolutionalAutoencoderTransformer,
+    VariationalAutoencoderTransformer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +81,63 @@ def test_a_summary_has_one_line_for_each_part(fitted):
         "decoder_blend",
         "decoder_scaling",
     ]
+
+
+WITHOUT_SKAE = """
+import sys
+sys.modules["skae"] = None
+import keras, numpy as np
+rows, names = np.load({rows!r}), {names!r}
+for name in names:
+    models = {{
+        side: keras.models.load_model({folder!r} + f"/{{name}}_{{side}}.keras",
+                                      safe_mode=True)
+        for side in ("encoder", "decoder")
+    }}
+    codes = models["encoder"](rows)
+    restored = models["decoder"](codes)
+    found = keras.ops.convert_to_numpy(codes), keras.ops.convert_to_numpy(restored)
+    np.savez({folder!r} + f"/{{name}}.npz", *found)
+"""
+
+
+@pytest.fixture(scope="module")
+def keras_files(digits, tmp_path_factory):
+    """Return a folder with Keras files, and estimators by the files' names."""
+    folder = tmp_path_factory.mktemp("files")
+    X = digits / 16
+    short = dict(
+        early_stopping=False, hidden_layer_sizes=(8,), max_iter=1, random_state=0
+    )
+    estimators = {
+        "dense": AutoencoderTransformer(3, skip_connections="dense", **short),
+        "pca": AutoencoderTransformer(3, hidden_layer_sizes=(), whiten=True),
+        "convolutional": ConvolutionalAutoencoderTransformer(3, filters=4, **short),
+        "variational": VariationalAutoencoderTransformer(3, **short),
+    }
+    np.save(folder / "rows.npy", X[:50].astype(np.float32))
+    for name, estimator in estimators.items():
+        estimator.fit(X)
+        estimator.encoder_.save(folder / f"{name}_encoder.keras")
+        estimator.decoder_.save(folder / f"{name}_decoder.keras")
+    return folder, estimators
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow", "torch"])
+def test_a_process_without_skae_loads_keras_files_in_safe_mode(
+    backend, keras_files, tmp_path
+):
+    pytest.importorskip(backend)
+    folder, estimators = keras_files
+    rows = folder / "rows.npy"
+    code = WITHOUT_SKAE.format(
+        rows=str(rows), folder=str(folder), names=list(estimators)
+    )
+    result = run(code, KERAS_BACKEND=backend, KERAS_HOME=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    X = np.load(rows)
+    for name, estimator in estimators.items():
+        with np.load(folder / f"{name}.npz") as found:
+            codes, restored = found["arr_0"], found["arr_1"]
+        np.testing.assert_allclose(codes, estimator.transform(X), atol=1e-5)
+        np.testing.assert_allclose(restored, estimator.reconstruct(X), atol=1e-5)

@@ -1,9 +1,10 @@
 """A process that was forked after Keras had started cannot use compiled code."""
 
 import os
+import pickle
 
 import pytest
-from conftest import run
+from conftest import LAYOUT_0, loaded, run
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "fork"), reason="this operating system does not fork"
@@ -31,7 +32,12 @@ compiled = AutoencoderTransformer(**plain, activation="gelu").fit(X)
 own = AutoencoderTransformer(**plain, encoder=custom).fit(X)
 batches = AutoencoderTransformer(**small).partial_fit(X)
 variational = VariationalAutoencoderTransformer(**small).fit(X)
-codes = {model: model.transform(X) for model in (pca, dense, compiled, own)}
+images = ConvolutionalAutoencoderTransformer(
+    2, filters=2, hidden_layer_sizes=(), max_iter=1, skip_connections=None
+).fit(X)
+codes = {
+    model: model.transform(X) for model in (pca, dense, images, compiled, own)
+}
 
 def same(model):
     np.testing.assert_array_equal(model.transform(X), codes[model])
@@ -42,6 +48,7 @@ actions = {
     "pca fits": lambda: pca.fit(X),
     "dense transforms": lambda: same(dense),
     "dense scores": lambda: dense.score(X),
+    "images transform": lambda: same(images),
     "dense samples": lambda: dense.sample(3),
     "dense fits": lambda: dense.fit(X),
     "dense exports": lambda: dense.encoder_,
@@ -91,6 +98,7 @@ def outcomes(tmp_path_factory):
         "dense transforms",
         "dense scores",
         "dense samples",
+        "images transform",
     ],
 )
 def test_numpy_works_in_a_forked_process(name, outcomes):
@@ -145,3 +153,34 @@ def test_a_search_in_forked_workers_works_only_before_keras_starts(tmp_path):
     first, second = result.stdout.splitlines()
     assert first == "True", result.stderr
     assert "Keras was started before this process was forked" in second
+
+
+PREFORK = """
+import multiprocessing, pickle, sys
+import numpy as np
+
+if __name__ == "__main__":
+    with open({path!r}, "rb") as file:
+        parts = pickle.load(file)
+    for part in parts:
+        part["estimator"] = pickle.loads(part["stored"])
+    def transformed(number):
+        part = parts[number]
+        found = getattr(part["estimator"], part["method"])(part["rows"])
+        assert not {{"keras", "jax", "tensorflow", "torch"}} & sys.modules.keys()
+        return found
+    with multiprocessing.get_context("fork").Pool(2) as children:
+        found = children.map_async(transformed, range(len(parts))).get(timeout=60)
+    for part, one in zip(parts, found):
+        np.testing.assert_allclose(one, part["expected"], rtol=1e-5, atol=1e-5)
+"""
+
+
+def test_a_server_loads_in_the_parent_and_forked_children_transform(tmp_path):
+    parts = [
+        part | {"stored": pickle.dumps(loaded(part["stored"]))}
+        for part in LAYOUT_0.values()
+    ]
+    (tmp_path / "parts").write_bytes(pickle.dumps(parts))
+    result = run(PREFORK.format(path=str(tmp_path / "parts")))
+    assert result.returncode == 0, result.stderr

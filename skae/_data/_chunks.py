@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.sparse import issparse
 
+RESIDENT_BYTES = 2**28
+"""Data up to this size stay on the device during the whole training."""
+
 _ELEMENTS = 2**21
 _FEWEST_ROWS, _MOST_ROWS = 128, 2**15
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ._batch import Batch
-from ._chunks import aligned_empty, chunk_rows, chunks, dense, slices
+from ._chunks import RESIDENT_BYTES, aligned_empty, chunk_rows, chunks, dense, slices
 from ._scaling import Scaling
-
-RESIDENT_BYTES = 2**28
-"""Data up to this size stay on the device during the whole training."""
 
 BLOCK_BYTES = 2**26
 """Size of the blocks in which larger data pass through the device."""
@@ -69,13 +66,13 @@ class Block(NamedTuple):
 
 
 class Feed(Protocol):
-    """Passes over some of the rows, given by their numbers."""
+    """Passes over some of the rows, given by their numbers in an array or a range."""
 
-    def in_order(self, rows: np.ndarray) -> Iterator[Block]:
+    def in_order(self, rows: Any) -> Iterator[Block]:
         """Yield the given rows in the given order."""
 
     def shuffled(
-        self, rows: np.ndarray, size: int, rng: np.random.RandomState
+        self, rows: Any, size: int, rng: np.random.RandomState
     ) -> Iterator[Block]:
         """Yield ``size`` of the given rows in random order."""
 
@@ -180,7 +177,7 @@ class Streamed:
     def _block(self, first: int, numbers: np.ndarray, order: np.ndarray) -> Block:
         def selections(part):
             for some in slices(len(numbers), chunk_rows(part.shape[1])):
-                yield numbers[some]
+                yield np.asarray(numbers[some])
 
         capacity = self.n_batches * self.batch_size
         rows = _in_units(self.X, self.scaling, selections, capacity)

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._batch import Batch
+from ._collection import Collection
 from ._dependence import groups_of_copies, merged_groups, numbered
+from ._parted import Parted
 from ._split import Split
 from ._stacked import Stacked
 
@@ -46,6 +48,9 @@ class HeldOut(NamedTuple):
         return rows, replace(split, n_copies=self.n_copies)
 
     def _split(self, rows: Batch, rng: np.random.RandomState) -> tuple[Batch, Split]:
+        if isinstance(rows.input, Collection):
+            parted = Parted.of(rows.input, self.fraction, rng)
+            return Batch(parted), Split.of_parted(parted.n_training, parted.held_out)
         if self.X_val is not None:
             both = Batch(Stacked(rows.input, self.X_val))
             return both, Split.given(rows.n_rows, self.X_val.shape[0], rng)

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ._chunks import aligned_empty, cached_chunks, dense, slices
+from ._collection import Collection
+from ._moments import Moments
 
 _STEPS = 2.0**16
 
@@ -55,12 +57,20 @@ class Scaling:
     @classmethod
     def fit(cls, X) -> Scaling:
         """Measure the mean and the scale of the rows of ``X`` in float64."""
+        if isinstance(X, Collection):
+            return cls.of_moments(X.summary.moments)
         mean = _means(X)
         scale = float(np.sqrt(variances(X, mean).mean()))
         if scale < _SQUARES_VANISH:
             largest = _largest_deviation(X, mean) or 1.0
             scale = largest * float(np.sqrt(variances(X, mean, largest).mean()))
         return cls(mean, 1.0 if is_rounding(scale, mean) else scale)
+
+    @classmethod
+    def of_moments(cls, moments: Moments) -> Scaling:
+        """Return the mean and the scale of rows of which the moments are known."""
+        scale = moments.deviation
+        return cls(moments.mean, 1.0 if is_rounding(scale, moments.mean) else scale)
 
     @classmethod
     def of_observed(cls, X: np.ndarray, observed: np.ndarray) -> Scaling:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
@@ -31,7 +31,7 @@ class Split:
 
     Parameters
     ----------
-    train, held_out : list of ndarray of int
+    train, held_out : list of ndarray of int, or of ranges
         Row numbers of each model. Where no row is held out, the training loss decides.
 
     groups : ndarray of int
@@ -44,7 +44,7 @@ class Split:
         Number of copies of each row, which have other holes. An epoch sees one of each.
     """
 
-    train: list[np.ndarray]
+    train: list[Any]
     held_out: list[np.ndarray]
     groups: np.ndarray = field(repr=False)
     n_rows: int
@@ -121,6 +121,14 @@ class Split:
         groups = np.arange(n_rows + n_held_out)
         return cls([rng.permutation(n_rows)], [held_out], groups, n_rows)
 
+    @classmethod
+    def of_parted(cls, n_training: int, held_out: np.ndarray) -> Split:
+        """Hold out some rows of a collection. Their numbers come first."""
+        n_held_out = len(held_out)
+        n_rows = n_held_out + n_training
+        numbers = np.arange(n_held_out)
+        return cls([range(n_held_out, n_rows)], [numbers], numbers, n_rows)
+
     @property
     def holds_out(self) -> bool:
         """Whether any row is held out."""
@@ -132,9 +140,9 @@ class Split:
         return self.held_out if self.holds_out else self.train
 
     @property
-    def all_rows(self) -> np.ndarray:
+    def all_rows(self) -> range:
         """The rows that PCA was fitted to, in order."""
-        return np.arange(self.n_rows)
+        return range(self.n_rows)
 
     @property
     def n_models(self) -> int:

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 
-from .._data import Scaling, chunks, dense, variances
+from .._data import Collection, Scaling, chunks, dense, variances
 
 _EXACT_COST = 2e9
 """Up to so many multiplications, about a second, the rows themselves are decomposed."""
@@ -79,6 +79,9 @@ class PrincipalAxes:
             If there are thousands of both rows and features, and either all axes are
             wanted or a share of the variance, for which all axes are needed.
         """
+        if isinstance(X, Collection):
+            moments = X.summary.moments
+            return cls.of_scatter(moments.scatter, moments.count, n_components)
         n_samples, n_features = X.shape
         size = n_samples * n_features
         is_small = size <= _EXACT_SIZE and size * min(X.shape) <= _EXACT_COST
@@ -108,11 +111,13 @@ class PrincipalAxes:
         return cls._of(spectrum, axes, float(total), X.shape, n_components)
 
     @classmethod
-    def of_scatter(cls, scatter: np.ndarray, n_samples: int) -> PrincipalAxes:
-        """Return all axes of rows, given the scatter matrix about their mean."""
+    def of_scatter(
+        cls, scatter: np.ndarray, n_samples: int, n_components: float | None = None
+    ) -> PrincipalAxes:
+        """Return axes of rows, given the scatter matrix about their mean."""
         total = float(np.trace(scatter)) / max(n_samples - 1, 1)
         shape = n_samples, len(scatter)
-        return cls._of(*np.linalg.eigh(scatter), total, shape, None)
+        return cls._of(*np.linalg.eigh(scatter), total, shape, n_components)
 
     @classmethod
     def _of(

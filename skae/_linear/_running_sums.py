@@ -7,57 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from .._data import Scaling, chunks, dense, is_rounding
+from .._data import Moments, Scaling, chunks, dense, is_rounding
 from ._principal_axes import PrincipalAxes
 from ._target_regression import LabelledSums, total_deviation
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Number, mean and scatter matrix of rows.
-
-    Parameters
-    ----------
-    count : int
-        Number of rows.
-
-    mean : ndarray of shape (n_features,), float64
-        Their mean.
-
-    scatter : ndarray of shape (n_features, n_features), float64
-        Sum of the products of their deviations from the mean.
-    """
-
-    count: int
-    mean: np.ndarray
-    scatter: np.ndarray
-
-    @classmethod
-    def zero(cls, n_features: int) -> Moments:
-        """Return the moments of no rows."""
-        return cls(0, np.zeros(n_features), np.zeros((n_features, n_features)))
-
-    @classmethod
-    def of(cls, rows: np.ndarray) -> Moments:
-        """Return the moments of some rows."""
-        if not len(rows):
-            return cls.zero(rows.shape[1])
-        mean = rows.mean(axis=0)
-        centred = rows - mean
-        return cls(len(rows), mean, centred.T @ centred)
-
-    def merged(self, other: Moments) -> Moments:
-        """Return the moments of both sets of rows."""
-        if not self.count or not other.count:
-            return other if other.count else self
-        count = self.count + other.count
-        ahead = other.mean - self.mean
-        between = np.outer(ahead, ahead * (self.count * other.count / count))
-        return Moments(
-            count,
-            self.mean + ahead * (other.count / count),
-            self.scatter + other.scatter + between,
-        )
 
 
 @dataclass(frozen=True)
@@ -142,15 +94,12 @@ class RunningSums:
     @property
     def scaling(self) -> Scaling:
         """Mean and scale of all rows."""
-        scale = self.deviation
-        is_constant = is_rounding(scale, self.rows.mean)
-        return Scaling(self.rows.mean, 1.0 if is_constant else scale)
+        return Scaling.of_moments(self.rows)
 
     @property
     def deviation(self) -> float:
         """Root of the mean variance of all rows."""
-        n_values = self.rows.count * len(self.rows.mean)
-        return float(np.sqrt(np.trace(self.rows.scatter) / n_values))
+        return self.rows.deviation
 
     @property
     def axes(self) -> PrincipalAxes:

@@ -1,8 +1,8 @@
 """What a fitted estimator is: from rows to codes and back, as plain arrays."""
 
-from ._bounds import Bounds, Box
+from ._bounds import TINY, Bounds, Box
 from ._code_transform import CodeStatistics, CodeTransform
-from ._codec import Codec, scatter, squared_errors
+from ._codec import Codec, explained, scatter, squared_errors
 from ._density import Gaussian, draw_from
 from ._export import TrainingModel
 from ._fitted import FittedModel
@@ -10,6 +10,7 @@ from ._linear_codec import LinearCodec
 from ._network_codec import NetworkCodec
 
 __all__ = [
+    "TINY",
     "Bounds",
     "Box",
     "CodeStatistics",
@@ -21,6 +22,7 @@ __all__ = [
     "NetworkCodec",
     "TrainingModel",
     "draw_from",
+    "explained",
     "scatter",
     "squared_errors",
 ]

@@ -49,6 +49,10 @@ class Box(NamedTuple):
             np.maximum(self.high, rows.max(axis=0)),
         )
 
+    def merged(self, other: Box) -> Box:
+        """Return the box around both."""
+        return Box(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
     def widened(self) -> Box:
         """Return the box with some room on either side."""
         room = _ROOM * (self.high - self.low)

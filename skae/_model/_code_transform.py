@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+import operator
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -56,6 +58,13 @@ class CodeStatistics:
             self.products + codes.T @ rows,
             self.row_squares + float(np.vdot(rows, rows)),
         )
+
+    def merged(self, other: CodeStatistics) -> CodeStatistics:
+        """Return the sums over both sets of rows."""
+        pairs = (
+            (getattr(self, one.name), getattr(other, one.name)) for one in fields(self)
+        )
+        return CodeStatistics(*itertools.starmap(operator.add, pairs))
 
     @property
     def mean(self) -> np.ndarray:

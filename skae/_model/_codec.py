@@ -60,6 +60,11 @@ def squared_errors(
     return np.concatenate(parts)
 
 
+def explained(error: float, total: float) -> float:
+    """Return the share of a total that an error leaves. 1 of nothing without error."""
+    return float(1 - error / total) if total > 0 else float(error == 0)
+
+
 def scatter(X: Any, observed: np.ndarray | None = None) -> tuple[Scaling, float]:
     """Return the mean and scale of rows, and their squared distance from the mean.
 

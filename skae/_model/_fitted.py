@@ -197,7 +197,7 @@ def _jacobian(
 
     A decoder sees codes in float32. So the steps are those between float32 numbers.
     """
-    step = _STEP if codec.spec.has_numpy_forward else _COARSE_STEP
+    step = _STEP if codec.spec.has_numpy_forward_of_few else _COARSE_STEP
     deviations = np.sqrt(np.maximum(variances, 0))
     largest = deviations.max(initial=0.0) or 1.0
     steps = np.diag(step * np.where(deviations > 0, deviations, largest))

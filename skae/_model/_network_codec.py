@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._data import Scaling, chunks, dense, slices
+from .._data import Collection, Scaling, dense, reduced, slices
 from .._linear import LinearPath
 from .._networks import NetworkSpec
 from ._blocks import MANY, filled
 from ._bounds import Bounds, Box
 from ._code_transform import CodeStatistics, CodeTransform
-from ._codec import Codec
+from ._codec import Codec, explained
 from ._numpy_inference import PRECISE_ROWS, NumpyInference
 
 
@@ -97,21 +97,14 @@ class NetworkCodec(Codec):
         the rows and codes ``seen`` before.
         """
         unit = _unit(self.spec, self.scaling)
-        statistics = CodeStatistics.zero(self.spec.n_components, self.spec.n_features)
-        error = 0.0
-        row_box, code_box = seen or self.nothing_seen()
-        for chunk in chunks(X):
-            rows = dense(X[chunk])
-            codes = self.encode(rows)
-            residuals = np.subtract(rows, self.decode(codes), dtype=np.float64)
-            error += float(np.vdot(residuals, residuals))
-            row_box, code_box = row_box.with_rows(rows), code_box.with_rows(codes)
-            statistics = statistics.with_rows(codes / unit, rows - self.scaling.mean)
+        statistics, error, *boxes = reduced(X, self._sums, _merged_sums)
+        seen = seen or self.nothing_seen()
+        row_box, code_box = (
+            one.merged(box) for one, box in zip(seen, boxes, strict=True)
+        )
         transform, variances = CodeTransform.canonical(
             statistics, unit, rotate=rotate, whiten=whiten
         )
-        total = statistics.row_scatter
-        explained = 1 - error / total if total > 0 else float(error == 0)
         bounds = self.bounds
         if linear is not None:
             projection, components = linear.encoder[0], linear.decoder[0]
@@ -124,9 +117,26 @@ class NetworkCodec(Codec):
             )
         residual_variance = error / max(X.shape[0] - 1, 1)
         summary = CodeSummary(
-            variances, explained, residual_variance, *statistics.mapped(transform)
+            variances,
+            explained(error, statistics.row_scatter),
+            residual_variance,
+            *statistics.mapped(transform),
         )
         return replace(self, transform=transform, bounds=bounds), summary
+
+    def _sums(self, rows: np.ndarray) -> tuple[CodeStatistics, float, Box, Box]:
+        """Return statistics of rows, their squared error, and boxes around them."""
+        codes = self.encode(rows)
+        residuals = np.subtract(rows, self.decode(codes), dtype=np.float64)
+        nothing = CodeStatistics.zero(self.spec.n_components, self.spec.n_features)
+        codes_of_network = codes / _unit(self.spec, self.scaling)
+        of_rows, of_codes = self.nothing_seen()
+        return (
+            nothing.with_rows(codes_of_network, rows - self.scaling.mean),
+            float(np.vdot(residuals, residuals)),
+            of_rows.with_rows(rows),
+            of_codes.with_rows(codes),
+        )
 
     @property
     def principal_axes(self) -> np.ndarray | None:
@@ -165,9 +175,16 @@ class NetworkCodec(Codec):
 
     def divergences(self, X) -> np.ndarray:
         """Return each code's mean divergence from its prior over ``X``, in nats."""
+        if isinstance(X, Collection):
+            sums = X.reduced(lambda rows: self._divergences(rows).sum(axis=0), np.add)
+            mean = sums / X.shape[0]
+        else:
+            mean = self._divergences(X).mean(axis=0)
+        return mean @ (self.transform.matrix != 0)
+
+    def _divergences(self, X) -> np.ndarray:
         found = np.empty((X.shape[0], self.spec.n_components))
-        _blockwise(self._compiled.divergences, X, found, MANY)
-        return found.mean(axis=0) @ (self.transform.matrix != 0)
+        return _blockwise(self._compiled.divergences, X, found, MANY)
 
     def encode(self, X) -> np.ndarray:
         """Return the codes of rows. They are not finite where a row is not."""
@@ -204,9 +221,9 @@ class NetworkCodec(Codec):
 
     def _inference(self, n_rows: int) -> Any:
         """Return what computes so many rows."""
-        if not self.spec.has_numpy_forward:
-            return self._compiled
-        return self._precise if n_rows <= PRECISE_ROWS else self._fast
+        if n_rows <= PRECISE_ROWS and self.spec.has_numpy_forward_of_few:
+            return self._precise
+        return self._fast if self.spec.has_numpy_forward else self._compiled
 
     @functools.cached_property
     def _precise(self) -> NumpyInference:
@@ -225,6 +242,15 @@ class NetworkCodec(Codec):
     @property
     def _parts(self) -> tuple:
         return self.spec, self.scaling, self.weights, self.transform, self.bounds
+
+
+def _merged_sums(one: tuple, other: tuple) -> tuple:
+    return (
+        one[0].merged(other[0]),
+        one[1] + other[1],
+        one[2].merged(other[2]),
+        one[3].merged(other[3]),
+    )
 
 
 def _blockwise(compute, values, out: np.ndarray, size: int) -> np.ndarray:

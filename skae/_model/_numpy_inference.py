@@ -95,18 +95,19 @@ class NumpyInference:
         self._dtype = np.float64 if precise else np.float32
         nowhere = np.zeros(1, np.float32)
         self._encoder = _Network(
-            spec.encoder.numpy_forward(spec),
+            spec.encoder.numpy_forward_of_few(spec, "encoder"),
             [self._cast(array) for array in weights["encoder"][0]],
             bounds.rows,
             bounds.down,
             nowhere,
         )
         self._enter: Callable[[np.ndarray], np.ndarray] = scaling.apply
-        if scaling.is_mild:
+        # Around images there are zeros in the network's units.
+        if scaling.is_mild and spec.encoder.has_coordinates:
             self._encoder = self._with_scaled_inputs(self._encoder)
             self._enter = _float32
         self._decoder = _Network(
-            spec.decoder.numpy_forward(spec),
+            spec.decoder.numpy_forward_of_few(spec, "decoder"),
             [self._cast(array) for array in weights["decoder"][0]],
             bounds.codes,
             bounds.components,

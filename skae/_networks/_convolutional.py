@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _keras as keras
+from ._convolutional_numpy import ConvolutionalForward
 from ._dense import DenseLayers
+from ._dense_numpy import ACTIVATIONS
 from ._images import Convolution
 from ._layers import CORRECTION, dense, last_dense
 from ._spec import Family, NetworkSpec, Path
@@ -59,7 +61,7 @@ class ConvolutionalLayers(Family):
         _, up = _layer_types(standard)
         activation = self.dense_layers.activation
         hidden = self.dense_layers.hidden(codes, self.dense_layers.sizes[::-1])
-        cells = self._cells()
+        cells = self.cells()
         folded = (*cells[-1], self.convolutions[-1].filters)
         hidden = dense(math.prod(folded), "cells", activation)(hidden)
         hidden = keras.layers.Reshape(folded, dtype="float32")(hidden)
@@ -81,7 +83,22 @@ class ConvolutionalLayers(Family):
             hidden = _cropped(hidden, cells[depth])
         return Path(keras.layers.Flatten(_LAST, dtype="float32")(hidden), hidden)
 
-    def _cells(self) -> list[tuple[int, int]]:
+    def numpy_forward_of_few(self, spec: NetworkSpec, side: str) -> Any:
+        """Return the layers as a NumPy function, if NumPy has their activation."""
+        layers = self.dense_layers
+        if layers.activation not in ACTIVATIONS:
+            return None
+        return ConvolutionalForward(
+            side,
+            self.image_shape,
+            self.convolutions,
+            self.cells(),
+            len(layers.sizes),
+            layers.activation,
+            spec.linear_path,
+        )
+
+    def cells(self) -> list[tuple[int, int]]:
         """Return rows and columns before the first convolution and after each."""
         found = [self.image_shape[:2]]
         for layer in self.convolutions:

@@ -57,11 +57,11 @@ class DenseForward(NamedTuple):
         for depth in range(self.n_layers):
             if depth and self.see_inputs:
                 hidden = np.hstack([hidden, inputs])
-            hidden = _affine(hidden, left)
+            hidden = affine(hidden, left)
             activate(hidden)
         if not self.linear_path:
-            return _affine(hidden, left)
-        outputs = _affine(inputs, left)
+            return affine(hidden, left)
+        outputs = affine(inputs, left)
         if hidden is not inputs:
             outputs += hidden @ next(left)
         return outputs
@@ -119,7 +119,8 @@ class DenseForward(NamedTuple):
         return [*hidden, self.linear_path or self.n_layers == 0]
 
 
-def _affine(values: np.ndarray, weights: Iterator[np.ndarray]) -> np.ndarray:
+def affine(values: np.ndarray, weights: Iterator[np.ndarray]) -> np.ndarray:
+    """Return the values times the next kernel plus the next bias."""
     products = values @ next(weights)
     products += next(weights)
     return products

@@ -106,6 +106,15 @@ class Family(ABC):
         """
         return None
 
+    def numpy_forward_of_few(
+        self, spec: NetworkSpec, side: Literal["encoder", "decoder"]
+    ) -> Any:
+        """Return a NumPy function for calls with few rows, or None if there is none.
+
+        For many rows it may be slower than a compiled program.
+        """
+        return self.numpy_forward(spec)
+
     def with_coordinates(
         self,
         weights: list[np.ndarray],
@@ -226,6 +235,15 @@ class NetworkSpec:
 
     @property
     def has_numpy_forward(self) -> bool:
-        """Whether NumPy can compute the network."""
+        """Whether NumPy computes the network, whatever the number of rows."""
         paths = self.encoder.numpy_forward(self), self.decoder.numpy_forward(self)
+        return None not in paths and self.final_activation in ACTIVATIONS
+
+    @property
+    def has_numpy_forward_of_few(self) -> bool:
+        """Whether NumPy computes the network for few rows."""
+        paths = (
+            self.encoder.numpy_forward_of_few(self, "encoder"),
+            self.decoder.numpy_forward_of_few(self, "decoder"),
+        )
         return None not in paths and self.final_activation in ACTIVATIONS

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import _keras as keras
-from .._data import Batch, Scaling, chunks, dense
+from .._data import Batch, Parted, Scaling, chunks, dense
 from .._networks import NetworkSpec
 from ._label_statistics import LabelStatistics
 from ._term import Draw, Term
@@ -169,7 +169,10 @@ def _extremes(X: Batch, scaling: Scaling) -> tuple[np.float32, np.float32]:
     """Return the smallest and the largest value of inputs and targets."""
     scaled = (
         scaling.apply_for_training(dense(part[rows]))
-        for part in (X.input, X.target)
+        for part in (
+            X.input.collection.extremes if isinstance(X.input, Parted) else X.input,
+            X.target,
+        )
         if part is not None
         for rows in chunks(part)
     )

@@ -15,9 +15,11 @@ from .._data import (
     Block,
     FeatureSwaps,
     Feed,
+    Parted,
     Resident,
     Scaling,
     Split,
+    Windows,
     feed,
     shared_capacity,
 )
@@ -87,7 +89,10 @@ class TrainingData:
             residual=np.float32(scales.residual),
             weight_scales=config.networks.weight_scales(scales),
         )
-        rows = feed(X, scaling, batch_size, split.n_models, engine.place)
+        if isinstance(X.input, Parted):
+            rows: Feed = Windows.of(X.input, scaling, batch_size, engine.place)
+        else:
+            rows = feed(X, scaling, batch_size, split.n_models, engine.place)
         n_rows = len(split.train[-1]) // split.n_copies
         return cls(rows, split, hyper, batch_size, n_rows)
 
@@ -108,23 +113,33 @@ class TrainingData:
         return -(-self.n_rows // self.batch_size)
 
     def shuffled_epoch(
-        self, rows: np.ndarray, rng: np.random.RandomState
+        self, rows: Any, rng: np.random.RandomState
     ) -> tuple[np.uint32, Iterator[Block]]:
         """Return the seed of the noise and the blocks of a pass over some rows."""
         seed = rng.randint(2**32, dtype=np.uint32)
         return seed, self.feed.shuffled(rows, self.n_rows, rng)
 
-    def row_losses(self, engine: Engine, weights: Any, rows: np.ndarray) -> np.ndarray:
+    def row_losses(self, engine: Engine, weights: Any, rows: Any) -> np.ndarray:
         """Return the loss of each of the rows, given by their numbers."""
         if len(rows) == 0:
             return np.zeros(0)
-        parts = [
-            np.asarray(engine.row_losses(weights, block, self.hyper)).ravel()[
-                : block.n_rows
+        blocks = self.feed.in_order(rows)
+        return np.concatenate(
+            [self._block_losses(engine, weights, block) for block in blocks]
+        )
+
+    def mean_losses(self, engine: Engine, models: list) -> list[float]:
+        """Return the mean loss of all rows for each of several weights, in one pass."""
+        totals = np.zeros(len(models))
+        for block in self.feed.in_order(self.split.all_rows):
+            totals += [
+                self._block_losses(engine, weights, block).sum() for weights in models
             ]
-            for block in self.feed.in_order(rows)
-        ]
-        return np.concatenate(parts).astype(np.float64)
+        return list(totals / self.split.n_rows)
+
+    def _block_losses(self, engine: Engine, weights: Any, block: Block) -> np.ndarray:
+        losses = np.asarray(engine.row_losses(weights, block, self.hyper))
+        return losses.ravel()[: block.n_rows].astype(np.float64)
 
 
 def _batch_size(wanted: int | str, n_samples: int) -> int:

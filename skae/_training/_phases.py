@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._data import BLOCK_BYTES, Scaling
+from .._data import BLOCK_BYTES, Resident, Scaling
 from .._linear import PrincipalAxes
 from .._networks import WeightScales
 from ._config import TrainingConfig
@@ -57,6 +57,7 @@ def phases(
     schedule = _schedule(config, data, scales)
     encodes = not config.restores and not config.objective.is_likelihood
     few = data.split.holds_out and _are_few(data.split.n_rows, config.spec.n_features)
+    few = few and isinstance(data.feed, Resident)
     if not few or not encodes or config.engine.mixes_rows:
         return [Phase(data, schedule)]
     first, last = schedule.in_two_phases()

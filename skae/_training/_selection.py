@@ -66,13 +66,10 @@ def compared(
         Whether the loss is a negative log-likelihood.
     """
     split = data.split
-    before, after = (
-        data.row_losses(engine, weights, split.all_rows)
-        for weights in (baseline, result.weights)
-    )
-    is_better = bool(after.mean() < before.mean())
+    start, end = data.mean_losses(engine, [baseline, result.weights])
+    is_better = end < start
     if not (is_better and split.holds_out):
-        return Comparison(is_better, before.mean(), after.mean(), "all rows")
+        return Comparison(is_better, start, end, "all rows")
     # Fold by fold, as in training: a row's noise depends on its place.
     held_out = [data.row_losses(engine, baseline, rows) for rows in split.held_out]
     before, after = np.concatenate(held_out), result.validation_losses

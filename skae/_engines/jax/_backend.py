@@ -23,6 +23,9 @@ class JaxBackend(Backend):
         # As many as XLA has.
         given = variable("NPROC") or variable("OMP_NUM_THREADS") or ""
         self.n_threads = int(given) if given.isdecimal() and int(given) else n_cores()
+        if len(jax.local_devices()) > 1:
+            # Programs for several devices wait for each other if they run at once.
+            self.n_threads = 1
 
     def engine(
         self, networks: Networks, objective: Objective, optimizer: OptimizerSpec

@@ -16,6 +16,7 @@ from .._engine import HyperParameters, State
 from .._keras_engine import KerasEngine, counts
 from .._optimizer import OptimizerSpec
 from ._batches import Fused, OneByOne
+from ._devices import over_devices
 from ._optimizer import JaxOptimizer
 
 
@@ -72,14 +73,14 @@ class JaxEngine(KerasEngine):
 
     def train_batch(self, block: Block, number, carry, rates, seed, hyper):
         """Return what is carried after a step."""
-        batch = block.rows.map(lambda part: part[block.order[number]])
+        batch = _batch(block, number)
         key = jax.random.fold_in(_key(seed), block.first + number)
         return self.step(batch, counts(block, number), carry, rates[number], key, hyper)
 
     def evaluate_batch(self, block: Block, number, losses, weights, hyper):
         """Return the losses with those of a batch among them."""
         key = _key(jnp.uint32(block.first + number))
-        batch = block.rows.map(lambda part: part[block.order[number]])
+        batch = _batch(block, number)
         values = self.batch_losses(batch, weights, key, hyper)
         return losses.at[number].set(values)
 
@@ -100,6 +101,10 @@ def has_convolutions(networks: Networks) -> bool:
 
     rows = np.zeros((1, networks.encoder.input_shape[1]), np.float32)
     return "conv_general_dilated" in str(jax.make_jaxpr(forward)(rows))
+
+
+def _batch(block: Block, number) -> Batch:
+    return over_devices(block.rows.map(lambda part: part[block.order[number]]))
 
 
 def _key(seed):
