@@ -25,8 +25,8 @@ from distributed import Client, LocalCluster
 from skae import AutoencoderTransformer
 
 N_FEATURES, N_LATENT = 100, 5
-ROWS_IN_BLOCK = 160_000
-"""64 MB of float32."""
+ROWS_IN_BLOCK = 80_000
+"""32 MB of float32."""
 
 BOTH_FIT = 0.6
 """Gigabytes of the array that is fitted in memory, too."""
