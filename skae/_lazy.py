@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._data import as_array, floats, is_collection
+from ._data import as_array, floats, header, is_collection
 
 
 def lazy_for_dask(width: str | None, sees_codes: bool = False) -> Callable:
@@ -32,8 +32,7 @@ def lazy_for_dask(width: str | None, sees_codes: bool = False) -> Callable:
                 return method(self, X)
             check_is_fitted(self)
             if not sees_codes:
-                columns = X._meta if hasattr(X, "columns") else X
-                validate_data(self, columns, reset=False, skip_check_array=True)
+                validate_data(self, header(X), reset=False, skip_check_array=True)
             n_columns = None if width is None else getattr(self, width)
             return _mapped(self, method.__name__, as_array(X), n_columns)
 

@@ -14,7 +14,15 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import validate_data
 
-from ._data import Batch, Collection, Scaling, chunks, few_or_collection, is_collection
+from ._data import (
+    Batch,
+    Collection,
+    Scaling,
+    chunks,
+    few_or_collection,
+    header,
+    is_collection,
+)
 
 _CHANNELS = 1, 3, 4
 """Numbers of channels of usual images."""
@@ -75,8 +83,7 @@ def validated_for_fit(
         beside = {"X_clean": X_clean, "X_val": X_val, "groups": groups}
         rows_of_dask, X = X, few_or_collection(X, estimator, beside)
         if isinstance(X, Collection):
-            is_frame = hasattr(rows_of_dask, "columns")
-            names = rows_of_dask._meta if is_frame else rows_of_dask
+            names = header(rows_of_dask)
             validate_data(estimator, names, reset=True, skip_check_array=True)
             check_finite(estimator, X.extremes)
             return Batch(X), None, None

@@ -8,6 +8,7 @@ from ._collection import (
     as_array,
     few_or_collection,
     floats,
+    header,
     is_collection,
     reduced,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "few_or_collection",
     "floats",
     "groups_of_copies",
+    "header",
     "is_collection",
     "is_rounding",
     "merged_groups",

@@ -72,6 +72,12 @@ def as_array(X: Any) -> Any:
     return array.rechunk({1: -1}) if array.numblocks[1] > 1 else array
 
 
+def header(X: Any) -> Any:
+    """Return what has the feature names and the width of a Dask collection."""
+    # scikit-learn knows no data frames of Dask, but the empty ones inside them.
+    return X._meta if hasattr(X, "columns") else X
+
+
 def floats(dtype: Any) -> np.dtype:
     """Return the dtype in which values of a dtype are computed."""
     return np.dtype(np.float32 if dtype == np.float32 else np.float64)
