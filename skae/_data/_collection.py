@@ -40,9 +40,9 @@ def few_or_collection(X: Any, estimator: Any, beside: dict[str, Any]) -> Any:
     beside : dict
         Arguments of ``fit`` that go with arrays only, by name.
     """
-    name, n_features = type(estimator).__name__, as_array(X).shape[1]
+    name, (n_rows, n_features) = type(estimator).__name__, as_array(X).shape
     most = RESIDENT_BYTES // (4 * n_features)
-    if as_array(X).shape[0] <= most:
+    if n_rows <= most:
         return X.compute()
     if n_features > _MOST_FEATURES:
         raise ValueError(

@@ -53,8 +53,8 @@ class IncrementalMixin:
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The batch, without missing values. If training starts at PCA, the first
-            batch needs at least ``n_components`` rows. At most 4000
-            features if training starts at principal covariates regression.
+            batch needs at least ``n_components`` rows. At most 4000 features if
+            training starts at principal covariates regression.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Labels, if ``target_weight`` is above 0. Otherwise they are ignored. Floats

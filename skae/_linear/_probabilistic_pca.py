@@ -100,10 +100,13 @@ class ProbabilisticPCA:
     @property
     def loadings(self) -> np.ndarray:
         """:math:`W`, of shape (n_features, n_components)."""
-        return self.components.T * np.sqrt(np.maximum(self.variances - self._noise, 0))
+        return self.components.T * np.sqrt(
+            np.maximum(self.variances - self.positive_noise, 0)
+        )
 
     @property
-    def _noise(self) -> float:
+    def positive_noise(self) -> float:
+        """The noise, or a very small number where there is none."""
         least = _LEAST_NOISE * self.total / len(self.mean)
         return max(self.noise, least, float(np.finfo(np.float64).tiny))
 
@@ -153,7 +156,7 @@ class ProbabilisticPCA:
         The conditional covariances of the missing values, summed over the rows, are
         added to ``uncertainty``, if it is given.
         """
-        W, noise, k = self.loadings, self._noise, self.n_components
+        W, noise, k = self.loadings, self.positive_noise, self.n_components
         products = (W[:, :, None] * W[:, None, :]).reshape(-1, k * k)
         projected = np.where(observed, X - self.mean, 0) @ W
         codes = np.empty_like(projected)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .. import _keras as keras
 
@@ -92,25 +91,28 @@ def check_output(loss: Any, domain: Domain, parameters: dict[str, Any]) -> None:
 
 
 def range_beyond(X: Any, least: float, most: float) -> tuple[Any, Any] | None:
-    """Return the smallest and the largest value of rows if they lie beyond bounds."""
+    """Return the smallest and the largest value of rows if they lie beyond bounds.
+
+    Both are NaN if a value is.
+    """
     low, high = X.min(), X.max()
-    if low < least - _ROUNDING or high > most + _ROUNDING:
-        return low, high
-    return None
+    if low >= least - _ROUNDING and high <= most + _ROUNDING:
+        return None
+    return low, high
 
 
 def check_values(domain: Domain, X: Any, name: str, loss: Any) -> None:
     """Raise ``ValueError`` where rows do not lie in a loss's domain."""
-    if not issparse(X) and np.isnan(X.min()):
-        raise ValueError(
-            f"Input {name} contains NaN, which loss={shown(loss)} does not take. Use "
-            "the squared error, or fill the missing values in by "
-            "skae.impute.AutoencoderImputer."
-        )
     least, most = domain.rows
     beyond = range_beyond(X, least, most)
     if beyond is not None:
         low, high = beyond
+        if np.isnan(low):
+            raise ValueError(
+                f"Input {name} contains NaN, which loss={shown(loss)} does not take. "
+                "Use the squared error, or fill the missing values in by "
+                "skae.impute.AutoencoderImputer."
+            )
         raise ValueError(
             f"loss={shown(loss)} needs values from {least} to {most}. {name} has "
             f"values from {low} to {high}; rescale it, for example by MinMaxScaler, or "

@@ -77,7 +77,7 @@ def _conditional_means(
     graph: Graph, model: ProbabilisticPCA, rows: str, holes: str
 ) -> str:
     """Return what probabilistic PCA expects of all values, given those observed."""
-    W, noise, k = model.loadings, model._noise, model.n_components
+    W, noise, k = model.loadings, model.positive_noise, model.n_components
     products = (W[:, :, None] * W[:, None, :]).reshape(-1, k * k)
     centred = graph.node("Sub", rows, model.mean)
     centred = graph.node("Where", holes, np.zeros(1), centred)

@@ -9,8 +9,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ..._data import Batch
 
 FEWEST_ROWS = 1024
-"""Rows for each device from which on a batch is shared. The exchange of gradients takes
-longer than a step of fewer rows."""
+"""Rows for each device from which on a batch is shared. With few rows the exchange of
+gradients takes longer than the step. The limit is a guess, not measured."""
 
 
 def over_devices(batch: Batch) -> Batch:
