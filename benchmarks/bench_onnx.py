@@ -19,12 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import (
-    AutoencoderTransformer,
-    ConvolutionalAutoencoderTransformer,
-    VariationalAutoencoderTransformer,
-)
-from skae.onnx import register
+from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
+from skae.onnx import register_converters
 
 CALLS = 200
 SHORT = dict(max_iter=3, early_stopping=False, random_state=0)
@@ -50,7 +46,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=20)
     rounds = parser.parse_args().rounds
-    register()
+    register_converters()
     X, y = load_digits(return_X_y=True)
     row = X[:1].astype(np.float32)
     small = dict(hidden_layer_sizes=(128, 64), **SHORT)
@@ -63,7 +59,7 @@ if __name__ == "__main__":
         "PCA kept": AutoencoderTransformer(16, hidden_layer_sizes=()),
         "dense": AutoencoderTransformer(16, **small),
         "variational": VariationalAutoencoderTransformer(16, **small),
-        "convolutional": ConvolutionalAutoencoderTransformer(16, **SHORT),
+        "convolutional": AutoencoderTransformer(16, image_shape="auto", **SHORT),
         "scaler, dense, classifier": pipeline,
     }
     print(f"{'':27}{'transform':>12}{'ONNX Runtime':>15}{'ratio':>8}")

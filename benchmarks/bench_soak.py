@@ -13,7 +13,7 @@ from _measure import own_memory
 from sklearn.datasets import load_digits
 
 from skae import AutoencoderTransformer
-from skae._engines import engine, networks
+from skae._backends import engine, networks
 
 X = load_digits().data
 

@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
 from sklearn.semi_supervised import LabelSpreading
 
-from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
+from skae import AutoencoderTransformer
 
 N_COMPONENTS = 32
 LABELS_PER_CLASS = 10
@@ -93,7 +93,7 @@ def estimators(names, target_weight, seed):
     }
     found = {
         "dense": AutoencoderTransformer(N_COMPONENTS, **options),
-        "convolutional": ConvolutionalAutoencoderTransformer(
+        "convolutional": AutoencoderTransformer(
             N_COMPONENTS, image_shape=(28, 28), **options
         ),
     }
@@ -131,8 +131,8 @@ if __name__ == "__main__":
         given = {"labels": partly}
         if "spread labels" in options.labels:
             given["spread labels"] = spread(pca.transform(X), partly)
-            share = np.mean(given["spread labels"] == y)
-            print(f"spread labels: {share:.3f} are right", flush=True)
+            right = np.mean(given["spread labels"] == y)
+            print(f"spread labels: {right:.3f} are right", flush=True)
             labels = given["spread labels"]
             record("PCA, all spread labels", pca.transform, everywhere, labels, 1.0)
         for labels in options.labels:

@@ -19,13 +19,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
-from skae import (
-    AutoencoderTransformer,
-    ConvolutionalAutoencoderTransformer,
-    VariationalAutoencoderTransformer,
-)
+from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
+from skae.impute import AutoencoderImputer
+from skae.outliers import AutoencoderOutlierDetector
 
-DIGITS = load_digits().data
+DIGITS, CLASSES = load_digits(return_X_y=True)
 SMALL = dict(n_components=3, hidden_layer_sizes=(32,), max_iter=8, random_state=0)
 WIDE = np.random.default_rng(0).normal(size=(60, 8)) @ np.random.default_rng(1).normal(
     size=(8, 900)
@@ -68,9 +66,9 @@ def dense(X=DIGITS, **parameters):
     return AutoencoderTransformer(**{**SMALL, **parameters}).fit(X)
 
 
-def convolutional(X=DIGITS, **parameters):
-    parameters = {**SMALL, "filters": 8, **parameters}
-    return ConvolutionalAutoencoderTransformer(**parameters).fit(X)
+def convolutional(X=DIGITS, y=CLASSES, **parameters):
+    parameters = {**SMALL, "image_shape": "auto", "filters": 8, **parameters}
+    return AutoencoderTransformer(**parameters).fit(X, y)
 
 
 def variational(X=DIGITS, **parameters):
@@ -98,6 +96,33 @@ def continued():
 def streamed():
     X = sparse.random(66_000, 1100, 0.01, "csr", np.float32, random_state=0)
     return dense(X, hidden_layer_sizes=(8,), max_iter=2)
+
+
+def labelled(X=DIGITS, y=CLASSES, **parameters):
+    parameters = {**SMALL, "target_weight": 0.5, **parameters}
+    return AutoencoderTransformer(**parameters).fit(X, y)
+
+
+def partly(labels):
+    """Return labels of which two thirds are missing."""
+    is_number = labels.dtype.kind == "f"
+    return np.where(np.arange(len(labels)) % 3, np.nan if is_number else -1, labels)
+
+
+def with_holes(X=DIGITS):
+    """Return rows of which a tenth of the values is missing."""
+    holes = np.random.default_rng(3).random(X.shape) < 0.1
+    return np.where(holes, np.nan, X)
+
+
+def imputer(**parameters):
+    X = with_holes(load_wine().data)
+    return AutoencoderImputer(max_iter=5, random_state=0, **parameters).fit(X)
+
+
+def detector(**parameters):
+    X = DIGITS[CLASSES == 0]
+    return AutoencoderOutlierDetector(random_state=0, **parameters).fit(X)
 
 
 CASES = {
@@ -161,11 +186,58 @@ CASES = {
     "CSR": lambda: dense(sparse.csr_matrix(DIGITS)),
     "float32": lambda: dense(DIGITS.astype(np.float32)),
     "far from the origin": lambda: dense(DIGITS + 1e4),
+    "classes": labelled,
+    "classes, few labels": lambda: labelled(y=partly(CLASSES)),
+    "classes, linear": lambda: labelled(hidden_layer_sizes=()),
+    "classes, few rows": lambda: labelled(*load_wine(return_X_y=True)),
+    "classes, convolutional": lambda: convolutional(target_weight=0.5),
+    "numbers": lambda: labelled(y=DIGITS[:, :2] + DIGITS[:, 20:22]),
+    "numbers, few labels": lambda: labelled(y=partly(DIGITS[:, 20])),
+    "missing values": lambda: dense(with_holes()),
+    "missing values, linear": lambda: dense(with_holes(), hidden_layer_sizes=()),
+    "missing values, masking": lambda: dense(with_holes(), corruption="masking"),
+    "missing values, few rows": lambda: dense(with_holes(load_wine().data)),
+    "imputer": imputer,
+    "imputer, three components": lambda: imputer(n_components=3),
+    "detector": detector,
+    "detector, wide kernels": lambda: detector(bandwidth=0.5, contamination=0.1),
+    "detector, linear": lambda: detector(
+        estimator=AutoencoderTransformer(3, hidden_layer_sizes=())
+    ),
+    "detector, variational": lambda: detector(
+        estimator=VariationalAutoencoderTransformer(**SMALL)
+    ),
 }
 
 
 def results(fitted):
     """Return the results of a fitted estimator, by name."""
+    if isinstance(fitted, AutoencoderImputer):
+        X = with_holes(load_wine().data[:100])
+        return {"rows": fitted.transform(X), "few": fitted.transform(X[:2])}
+    if isinstance(fitted, AutoencoderOutlierDetector):
+        return {
+            "scores": fitted.score_samples(DIGITS[:200]),
+            "held_out": fitted.held_out_scores_,
+            "offset": fitted.offset_,
+            "shares": fitted.explain(DIGITS[:20]),
+        }
+    found = _results_of_transformer(fitted)
+    if hasattr(fitted, "coef_"):
+        found |= {"coef": fitted.coef_, "intercept": fitted.intercept_}
+    takes_nan = fitted.__sklearn_tags__().input_tags.allow_nan
+    if takes_nan and fitted.n_features_in_ <= 64:
+        X = with_holes(DIGITS[:200])[:, : fitted.n_features_in_]
+        try:
+            found |= {"filled": fitted.transform(X), "holed": fitted.reconstruct(X)}
+            found["score_holed"] = fitted.score(X)
+        except ValueError as error:
+            if "knows no PCA" not in str(error):
+                raise
+    return found
+
+
+def _results_of_transformer(fitted):
     n_features = fitted.n_features_in_
     X = DIGITS[:200, :n_features]
     if n_features > 64:
@@ -227,7 +299,9 @@ if __name__ == "__main__":
     changed = 0
     with np.load(options.file) as recorded:
         for name, value in found.items():
-            if not np.array_equal(recorded[name], value, equal_nan=True):
+            if name not in recorded:
+                print(f"      new  {name}")
+            elif not np.array_equal(recorded[name], value, equal_nan=True):
                 changed += 1
                 print(f"{difference(recorded[name], value):9.1e}  {name}")
     print(f"{changed} of {len(found)} results differ")

@@ -59,12 +59,12 @@ def imputers(n_features, seed):
     return found
 
 
-def holes(X, kind, share, rng):
+def missing_values(X, kind, fraction, rng):
     """Choose the values that are missing. No row becomes empty."""
-    chances = np.full(X.shape, share)
+    chances = np.full(X.shape, fraction)
     if kind != "at random":
         ranks = X.argsort(axis=0).argsort(axis=0) / (len(X) - 1)
-        chances = 2 * share * ranks
+        chances = 2 * fraction * ranks
     missing = rng.random(X.shape) < chances
     empty = np.flatnonzero(missing.all(axis=1))
     missing[empty, rng.integers(X.shape[1], size=len(empty))] = False
@@ -83,8 +83,8 @@ def errors(name, X, y, options):
     """Yield a row of results for each setting and imputer."""
     rng = np.random.default_rng(options.seed)
     X, _ = table(X, y, options.most_rows, rng)
-    for kind, share in SETTINGS:
-        missing = holes(X, kind, share, rng)
+    for kind, fraction in SETTINGS:
+        missing = missing_values(X, kind, fraction, rng)
         damaged = np.where(missing, np.nan, X)
         for imputer_name, imputer in imputers(X.shape[1], options.seed).items():
             if imputer_name == "forests" and options.no_forests:
@@ -93,7 +93,7 @@ def errors(name, X, y, options):
             filled = imputer.fit_transform(damaged)
             yield {
                 "table": name,
-                "missing": f"{share:.0%} {kind}",
+                "missing": f"{fraction:.0%} {kind}",
                 "method": imputer_name,
                 "value": float(np.sqrt(np.mean((filled - X)[missing] ** 2))),
                 "seconds": time.perf_counter() - start,
@@ -101,7 +101,7 @@ def errors(name, X, y, options):
 
 
 def accuracies(name, X, y, options):
-    """Yield the accuracy of classifiers on test rows that have holes, too."""
+    """Yield the accuracy of classifiers. Test rows have missing values, too."""
     rng = np.random.default_rng(options.seed)
     X, y = table(X, y, options.most_rows, rng)
     train, test = train_test_split(
@@ -112,8 +112,9 @@ def accuracies(name, X, y, options):
         "15 neighbours": KNeighborsClassifier(15),
         "boosting": HistGradientBoostingClassifier(random_state=options.seed),
     }
-    for kind, share in SETTINGS:
-        damaged = np.where(holes(X, kind, share, rng), np.nan, X)
+    for kind, fraction in SETTINGS:
+        missing = missing_values(X, kind, fraction, rng)
+        damaged = np.where(missing, np.nan, X)
         for imputer_name, parts, seconds in completed(damaged, train, test, options):
             for classifier_name, classifier in classifiers.items():
                 if np.isnan(parts[0]).any() and classifier_name != "boosting":
@@ -122,7 +123,7 @@ def accuracies(name, X, y, options):
                 model.fit(parts[0], y[train])
                 yield {
                     "table": name,
-                    "missing": f"{share:.0%} {kind}",
+                    "missing": f"{fraction:.0%} {kind}",
                     "method": imputer_name,
                     "classifier": classifier_name,
                     "value": 100 * model.score(parts[1], y[test]),
@@ -193,19 +194,19 @@ def report_surface():
 
     found = {}
     for seed in range(5):
-        (X, holes), (X_new, holes_new) = rows(2 * seed), rows(2 * seed + 1)
-        holed, holed_new = (
-            np.where(holes, np.nan, X),
-            np.where(holes_new, np.nan, X_new),
+        (X, missing), (X_new, missing_new) = rows(2 * seed), rows(2 * seed + 1)
+        incomplete, incomplete_new = (
+            np.where(missing, np.nan, X),
+            np.where(missing_new, np.nan, X_new),
         )
         for name, parameters, fitted_to in (
-            ("probabilistic PCA", {"hidden_layer_sizes": ()}, holed),
-            ("network of rows with holes", {}, holed),
+            ("probabilistic PCA", {"hidden_layer_sizes": ()}, incomplete),
+            ("network of incomplete rows", {}, incomplete),
             ("network of complete rows", {}, X),
         ):
             model = AutoencoderTransformer(2, random_state=seed, **parameters)
-            restored = model.fit(fitted_to).reconstruct(holed_new)
-            error = np.sqrt(np.mean((restored - X_new)[holes_new] ** 2))
+            restored = model.fit(fitted_to).reconstruct(incomplete_new)
+            error = np.sqrt(np.mean((restored - X_new)[missing_new] ** 2))
             found.setdefault(name, []).append(error)
     shown = pd.DataFrame(found).T
     shown.columns = [f"seed {seed}" for seed in shown]

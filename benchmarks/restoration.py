@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
-from skae import ConvolutionalAutoencoderTransformer
+from skae import AutoencoderTransformer
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", help="Keras' mnist.npz")
@@ -131,8 +131,9 @@ rows = []
 for kind, level in CASES:
     seen = damaged(kind, level).astype(np.float32)
     corruption = CORRUPTION.get(kind, kind)
-    model = ConvolutionalAutoencoderTransformer(
+    model = AutoencoderTransformer(
         n_components=64 if side > 16 else 32,
+        image_shape=(side, side),
         corruption=clipped_noise(level) if kind == "gaussian" else corruption,
         corruption_level=level,
         max_iter=options.max_iter,

@@ -153,8 +153,8 @@ for name, (reconstructions, seconds) in results.items():
 # %%
 # The figure shows the losses and some reconstructions. The two loss curves are similar,
 # because Keras and skae train the same network. The losses of skae's default are in
-# other units (shares of the variance). So the figure shows only its error on the test
-# images, as a horizontal line.
+# other units (fractions of the variance). So the figure shows only its error on the
+# test images, as a horizontal line.
 
 figure = plt.figure(figsize=(12, 4), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1, 1.6])

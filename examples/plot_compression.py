@@ -23,10 +23,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
+from skae import AutoencoderTransformer
 
 parser = argparse.ArgumentParser(description="Compress images with autoencoders.")
 parser.add_argument("--data", help="path of the file mnist.npz from Keras")
@@ -72,13 +73,16 @@ def jpeg(rows, quality):
 # ``curves`` holds, for each method and each number of bytes, the restored test images.
 
 reducers = {
-    "PCA": PCA,
-    "dense autoencoder": AutoencoderTransformer,
-    "convolutional autoencoder": ConvolutionalAutoencoderTransformer,
+    "PCA": PCA(random_state=0),
+    "dense autoencoder": AutoencoderTransformer(random_state=0),
+    "convolutional autoencoder": AutoencoderTransformer(
+        image_shape=(side, side), random_state=0
+    ),
 }
 curves = {
     name: {
-        k: compress_and_restore(reducer(k, random_state=0)) for k in (4, 8, 16, 32, 64)
+        k: compress_and_restore(clone(reducer).set_params(n_components=k))
+        for k in (4, 8, 16, 32, 64)
     }
     for name, reducer in reducers.items()
 }

@@ -25,7 +25,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA, KernelPCA
 from sklearn.linear_model import Ridge
 
-from skae import ConvolutionalAutoencoderTransformer
+from skae import AutoencoderTransformer
 
 try:
     from skimage.restoration import denoise_nl_means
@@ -113,10 +113,11 @@ def restorations(damaged, level):
         yield "non-local means", [result.reshape(damaged.shape) for result in results]
     ridge = Ridge(alpha=10).fit(damage(copies, level), copies)
     yield "ridge regression", [ridge.predict(damaged)]
-    autoencoder = ConvolutionalAutoencoderTransformer(
+    autoencoder = AutoencoderTransformer(
         n_components=64 if side > 16 else 32,
+        image_shape=(side, side),
         corruption=clipped_noise(level) if level else "blocks",
-        corruption_level=block**2 / side**2,  # for "blocks": the share of the pixels
+        corruption_level=block**2 / side**2,  # of "blocks": the fraction of the pixels
         random_state=0,
     )
     yield "skae", [autoencoder.fit(train).reconstruct(damaged)]

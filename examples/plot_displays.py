@@ -55,7 +55,7 @@ print(f"Explained variance of the test images: {pipeline[0].score(X_test):.3f}")
 # - Top: test images, their reconstructions, and those of PCA, with the error of each.
 # - Middle left: the loss in each epoch. The dashed line is PCA, where training starts
 #   and which the network has to beat. The dot marks the weights that were kept.
-# - Middle right: the share of the variance that the codes explain, beside that of PCA.
+# - Middle right: the fraction of the variance that the codes explain, beside PCA's.
 # - Bottom left: the first two codes of the test images. The classes overlap, since two
 #   of eight codes do not tell all digits apart.
 # - Bottom right: images decoded along one code at a time, from the codes of one test

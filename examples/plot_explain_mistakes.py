@@ -3,8 +3,9 @@ Explain the mistakes of a digit classifier
 ==========================================
 
 A linear classifier on the codes of an autoencoder can be explained in pixels. This
-example takes the digits that it gets wrong. It walks the code of each towards the true
-class and decodes the walk. The decoded images show what would have to be different.
+example takes the digits that it gets wrong. It changes the code of each until it gets
+the true class, and decodes it. These counterfactual images show what would have to be
+different.
 """
 
 import sys
@@ -23,8 +24,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from skae import AutoencoderTransformer
-from skae.inspection import decision_walk
-from skae.plot import DecisionWalkDisplay, EncoderDerivativeDisplay
+from skae.inspection import counterfactual
+from skae.plot import CounterfactualDisplay, EncoderJacobianDisplay
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
@@ -44,18 +45,18 @@ print(f"{len(mistakes)} of {len(X_test)} test images get a wrong class")
 # %%
 # How far from the boundary
 # -------------------------
-# ``decision_walk`` goes the shortest way to the boundary between two classes. Lengths
-# are measured in standard deviations of the codes. A mistake close to the boundary is a
-# doubtful image. One far from it needs a closer look. The images with the right class
-# are there to compare with: their way goes to their second best class.
+# ``counterfactual`` takes the shortest path to the boundary between two classes.
+# Lengths are measured in standard deviations of the codes. A mistake close to the
+# boundary is a doubtful image. One far from it needs a closer look. The images with the
+# right class are there to compare with: their path goes to their second best class.
 
 deviations = pipeline[0].transform(X_test).std(axis=0)
 
 
 def distance(row, target=None):
     """Return the distance of a code from the boundary. Codes are uncorrelated."""
-    walk = decision_walk(pipeline, X_test, row, target=target, n_steps=2, reach=1)
-    return np.linalg.norm((walk.codes[1] - walk.codes[0]) / deviations)
+    found = counterfactual(pipeline, X_test, row, target=target, n_steps=2, reach=1)
+    return np.linalg.norm((found.codes[1] - found.codes[0]) / deviations)
 
 
 distances = np.array([distance(row, y_test[row]) for row in mistakes])
@@ -70,21 +71,21 @@ for row, length in zip(mistakes, distances, strict=True):
 # The figure
 # ----------
 # Each line is one of the mistakes, the farthest first. At the left is the image.
-# Then comes its code, decoded on the way from the predicted to the true class. At 1 is
+# Then comes its code, decoded on the path from the predicted to the true class. At 1 is
 # the boundary. The last panel shows the change: red pixels would have to be brighter
 # for the true class, blue ones darker. For example, a 9 was taken for a 5 because its
 # loop is open at the right.
 #
-# A third class may win on the way, as for the 1 that was taken for an 8: there the true
-# class is only the third best.
+# A third class may win on the path, as for the 1 that was taken for an 8: there the
+# true class is only the third best.
 #
-# The last line shows what the first codes of the first image respond to: the derivative
-# of each code with respect to the pixels. A code grows if a red pixel gets brighter.
+# The last line shows what the first codes of the first image respond to: the Jacobian
+# of the codes with respect to the pixels. A code grows if a red pixel gets brighter.
 
 shown = mistakes[np.argsort(-distances)][:4]
 figure, axes = plt.subplots(len(shown) + 1, figsize=(9, 10.5), layout="constrained")
 for ax, row in zip(axes, shown, strict=False):
-    display = DecisionWalkDisplay.from_estimator(
+    display = CounterfactualDisplay.from_estimator(
         pipeline,
         X_test,
         row,
@@ -95,7 +96,7 @@ for ax, row in zip(axes, shown, strict=False):
     )
     ax.set_title(f"a {y_test[row]} taken for a {predicted[row]}")
     ax.set_xlabel("")
-EncoderDerivativeDisplay.from_estimator(
+EncoderJacobianDisplay.from_estimator(
     pipeline, X_test, shown[0], components=range(6), image_shape=(8, 8), ax=axes[-1]
 )
 axes[-1].set_title(

@@ -84,8 +84,8 @@ def squared_error(reducer):
 # %%
 # The table
 # ---------
-# The numbers of labels are drawn three times, in equal shares of the ten digits. The
-# table shows the mean accuracy. The columns with numbers are the autoencoder with
+# The images with a label are drawn three times, equally many of each digit. The table
+# shows the mean accuracy. The columns with numbers are the autoencoder with
 # labels, for three values of ``target_weight``. The last column is the autoencoder with
 # spread labels and a ``target_weight`` of 0.5.
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -28,7 +29,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
+from skae import AutoencoderTransformer
 
 parser = argparse.ArgumentParser(description="Compare codes of images.")
 parser.add_argument("--data", help="path of the file mnist.npz from Keras")
@@ -52,13 +53,13 @@ else:
     )
 
 # %%
-# All three reducers have the same interface. The images are square and have one
-# channel, so the convolutional autoencoder needs no ``image_shape``.
+# All three reducers have the same interface. With ``image_shape`` the autoencoder has
+# convolutional layers. "auto" stands for square images with one channel.
 
 REDUCERS = {
-    "PCA": PCA,
-    "dense": AutoencoderTransformer,
-    "convolutional": ConvolutionalAutoencoderTransformer,
+    "PCA": PCA(random_state=0),
+    "dense": AutoencoderTransformer(random_state=0),
+    "convolutional": AutoencoderTransformer(image_shape="auto", random_state=0),
 }
 CLASSIFIERS = {
     "nearest neighbours": KNeighborsClassifier(),
@@ -76,7 +77,7 @@ print("| components | reducer | nearest neighbours | logistic regression | error
 print("| --- | --- | --- | --- | --- |")
 for k in N_COMPONENTS:
     for name, reducer in REDUCERS.items():
-        fitted = reducer(k, random_state=0).fit(X_train)
+        fitted = clone(reducer).set_params(n_components=k).fit(X_train)
         codes, test_codes = fitted.transform(X_train), fitted.transform(X_test)
         for title, classifier in CLASSIFIERS.items():
             pipeline = make_pipeline(StandardScaler(), classifier).fit(codes, y_train)

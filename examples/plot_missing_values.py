@@ -34,19 +34,19 @@ imputers = {
 }
 
 
-def filled_by_all(X, share):
-    """Remove values, and return the rows with holes and what each imputer makes."""
-    missing = rng.random(X.shape) < share
-    holed = np.where(missing, np.nan, X)
+def fill_by_all(X, fraction):
+    """Remove values. Return the incomplete rows, and these filled by each imputer."""
+    missing = rng.random(X.shape) < fraction
+    incomplete = np.where(missing, np.nan, X)
     results = {}
     print("| | RMSE of the missing values, in deviations |\n| --- | --- |")
     for name, imputer in imputers.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # IterativeImputer may not converge
-            results[name] = imputer.fit_transform(holed)
+            results[name] = imputer.fit_transform(incomplete)
         errors = ((results[name] - X) / X.std(axis=0))[missing]
         print(f"| {name} | {np.sqrt(np.mean(errors**2)):.3f} |")
-    return holed, results
+    return incomplete, results
 
 
 # %%
@@ -55,7 +55,7 @@ def filled_by_all(X, share):
 digits = load_digits().data / 16
 varied = digits.std(axis=0) > 0.02
 print(f"{len(digits)} digits, {varied.sum()} pixels\n")
-holed_digits, filled_digits = filled_by_all(digits[:, varied], 1 / 3)
+incomplete_digits, filled_digits = fill_by_all(digits[:, varied], 1 / 3)
 
 # %%
 # Cylinders that are measured with errors of 3 %. The table is simulated. Some measures
@@ -73,11 +73,11 @@ measures = {
 table = np.column_stack(list(measures.values()))
 table *= np.exp(0.03 * rng.normal(size=table.shape))
 print(f"\n{len(table)} cylinders, {table.shape[1]} measures\n")
-holed_table, filled_table = filled_by_all(table, 0.2)
+incomplete_table, filled_table = fill_by_all(table, 0.2)
 mass = list(measures).index("mass")
 
 # %%
-# The figure shows digits with holes and what fills them. Below is the mass of
+# The figure shows digits with missing values, and these filled in. Below is the mass of
 # cylinders whose mass was missing, against the true one.
 
 shown = [0, 11, 23, 34]
@@ -85,7 +85,11 @@ names = list(imputers)
 figure = plt.figure(figsize=(12, 9.5), layout="constrained")
 above, below = figure.subfigures(2, 1, height_ratios=[1.55, 1])
 axes = above.subplots(len(shown), len(names) + 2)
-columns = {"complete": digits[:, varied], "with holes": holed_digits, **filled_digits}
+columns = {
+    "complete": digits[:, varied],
+    "incomplete": incomplete_digits,
+    **filled_digits,
+}
 for column, (title, rows) in enumerate(columns.items()):
     for row, number in enumerate(shown):
         image = np.zeros(64)
@@ -100,7 +104,7 @@ for column, (title, rows) in enumerate(columns.items()):
 above.suptitle("A third of the pixels is missing (red)")
 
 places = below.subplots(1, len(names), sharex=True, sharey=True)
-missing = np.isnan(holed_table[:, mass])
+missing = np.isnan(incomplete_table[:, mass])
 truth = table[missing, mass]
 for place, name in zip(places, names, strict=True):
     imputed = filled_table[name][missing, mass]

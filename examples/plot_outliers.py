@@ -1,10 +1,10 @@
 """
-Find rows that do not belong, and what gave them away
-=====================================================
+Find outliers and the features that make them so
+================================================
 
-Two examples: foreign digits among images of zeros, and faulty rows in a table. The
-detector does not know which rows they are. ``explain`` says how much each feature
-contributes to a row's score.
+Two examples of outliers: other digits among images of zeros, and faulty rows in a
+table. The detector does not know which rows they are. ``explain`` says how much each
+feature contributes to a row's score.
 """
 
 import sys
@@ -21,22 +21,22 @@ from sklearn.preprocessing import StandardScaler
 from skae.outliers import AutoencoderOutlierDetector
 
 # %%
-# Foreign digits
-# --------------
+# Other digits
+# ------------
 # The training images are zeros, and one image of each other digit. Rows that trained
 # a model have better scores than new rows. So the training rows are compared with the
 # threshold by ``held_out_scores_``: scores by models that did not see them.
 
 images, digits = load_digits(return_X_y=True)
 zeros = np.flatnonzero(digits == 0)
-foreign = [np.flatnonzero(digits == digit)[0] for digit in range(1, 10)]
-rows = np.concatenate([zeros, foreign])
+others = [np.flatnonzero(digits == digit)[0] for digit in range(1, 10)]
+rows = np.concatenate([zeros, others])
 X, y = images[rows], digits[rows]
 
 detector = AutoencoderOutlierDetector(random_state=0).fit(X)
 scores = detector.held_out_scores_
 found = scores < detector.offset_
-print(f"flagged: {found[y != 0].sum()} of {len(foreign)} foreign digits")
+print(f"flagged: {found[y != 0].sum()} of {len(others)} other digits")
 print(f"flagged: {found[y == 0].sum()} of {len(zeros)} zeros")
 print(f"ROC-AUC: {roc_auc_score(y != 0, -scores):.3f}")
 
@@ -64,20 +64,21 @@ detector_of_faults = AutoencoderOutlierDetector(random_state=0)
 detector_of_faults.fit(X_table[~is_faulty])
 before = detector_of_faults.decision_function(X_table[faulty])
 after = detector_of_faults.decision_function(X_faulty[faulty])
-shares = detector_of_faults.explain(X_faulty[faulty])
+contributions = detector_of_faults.explain(X_faulty[faulty])
 forest = IsolationForest(random_state=0).fit(X_table[~is_faulty])
 print(f"\nflagged before the faults: {(before < 0).sum()} of 15 rows")
 print(f"flagged after the faults: {(after < 0).sum()} of 15 rows")
 flagged = forest.predict(X_faulty[faulty]) < 0
 print(f"flagged after the faults by IsolationForest: {flagged.sum()} of 15 rows")
-print(f"largest share at the fault: {(shares.argmax(axis=1) == features).sum()} of 15")
+at_fault = contributions.argmax(axis=1) == features
+print(f"largest contribution at the fault: {at_fault.sum()} of 15 rows")
 
 # %%
-# What gave them away
-# -------------------
-# Above: the ten images with the lowest scores, and below them each pixel's share.
-# Bottom: each feature's share in the ten faulty rows with the lowest scores. A circle
-# marks the feature that was changed.
+# The figure
+# ----------
+# Above: the ten images with the lowest scores, and below them how much each pixel
+# contributes. Bottom: how much each feature contributes in the ten faulty rows with the
+# lowest scores. A circle marks the feature that was changed.
 
 lowest = np.argsort(scores)[:10]
 pixels = detector.explain(X[lowest])
@@ -93,18 +94,18 @@ for axis in axes.flat:
     axis.set_xticks([])
     axis.set_yticks([])
 axes[0, 0].set_ylabel("image")
-axes[1, 0].set_ylabel("share")
+axes[1, 0].set_ylabel("contributions")
 top.suptitle("Lowest scores among zeros: digit, and score minus threshold")
 
 order = np.argsort(after)[:10]
 axis = bottom.subplots()
-picture = axis.imshow(shares[order], cmap="Reds", aspect="auto", vmin=0, vmax=1)
+picture = axis.imshow(contributions[order], cmap="Reds", aspect="auto", vmin=0, vmax=1)
 axis.scatter(features[order], np.arange(10), s=120, facecolors="none", edgecolors="k")
 axis.set_xticks(range(X_table.shape[1]), table.feature_names, rotation=90)
 axis.set_yticks(range(10), [f"{after[row]:.0f}" for row in order])
 axis.set_ylabel("score minus threshold")
-bottom.colorbar(picture, label="share")
-bottom.suptitle("Faulty rows of a table: each feature's share")
+bottom.colorbar(picture, label="contribution")
+bottom.suptitle("Faulty rows of a table: what each feature contributes")
 path = Path(sys.argv[0]).with_suffix(".png")
 figure.savefig(path, dpi=100)
 print(f"Figure saved to {relpath(path)}")

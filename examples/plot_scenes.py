@@ -24,7 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
+from skae import AutoencoderTransformer
 
 # %%
 # The photographs are reduced to half their size. The patches have 16 by 16 pixels in
@@ -65,7 +65,7 @@ def labelled_patches(half):
 REDUCERS = {
     "PCA": lambda k: PCA(k, random_state=0),
     "dense": lambda k: AutoencoderTransformer(k, random_state=0),
-    "convolutional": lambda k: ConvolutionalAutoencoderTransformer(
+    "convolutional": lambda k: AutoencoderTransformer(
         k, image_shape=(SIDE, SIDE, 3), random_state=0
     ),
 }

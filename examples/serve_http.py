@@ -3,8 +3,9 @@ Serve codes over HTTP
 =====================
 
 A service of the standard library. It loads a stored estimator and encodes rows that
-clients send as JSON. For calls with few rows it imports neither Keras nor JAX, so it is
-ready at once and small. Several threads share one estimator.
+clients send as JSON. PCA and dense networks need neither Keras nor JAX for this, so the
+service is ready at once and small. With a network of images, the first request starts
+Keras and compiles a program. All threads use one estimator.
 
     python examples/serve_http.py estimator.joblib --port 8000
     curl -d '{"rows": [[0, 1, 2]]}' http://127.0.0.1:8000/transform

@@ -1,24 +1,59 @@
-"""The dense autoencoder."""
+"""The autoencoder, for rows of a table and for images."""
 
 from __future__ import annotations
 
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from typing import Any
 
-from ._base import BaseAutoencoder
-from ._incremental import IncrementalMixin
-from ._networks import CustomLayers, DenseLayers, NetworkSpec, checked_sizes
-from ._objective.contraction import Contraction
-from ._objective.corruption import Corruption
-from ._objective.reconstruction import Reconstruction
-from ._objective.sparsity import Sparsity
-from ._objective.target import Target
-from ._parameters import merged_constraints
+from sklearn.base import _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from ._base import BaseAutoencoder, warn_of_divergence
+from ._data import Batch
+from ._incremental import IncrementalState, check_unchanged
+from ._losses.corruption import Corruption
+from ._losses.penalties import Contraction, Sparsity
+from ._losses.reconstruction import Reconstruction
+from ._losses.target import Target
+from ._networks import (
+    IMAGE_CONSTRAINTS,
+    CustomLayers,
+    DenseLayers,
+    Layers,
+    NetworkSpec,
+    convolutional_layers,
+)
+from ._state import restore_on_error
+from ._training import Problem
+from ._validation import (
+    FitData,
+    check_scale,
+    check_together,
+    merged_constraints,
+    observed_values,
+    validated,
+)
 
 _TERMS = Reconstruction, Corruption, Sparsity, Contraction, Target
 
+_FOR_TABLES = {"activation": "relu", "max_iter": 60}
+_FOR_IMAGES = {"activation": "silu", "max_iter": 24}
+"""What "auto" stands for. The learning rate follows from the network."""
 
-class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
-    r"""Dense autoencoder that starts at PCA and is kept only if it beats PCA.
+
+def _learns_without_labels(estimator: Any) -> bool:
+    """Say whether ``partial_fit`` is possible. Raise where it is not."""
+    if estimator.target_weight:
+        raise AttributeError(
+            "partial_fit learns without labels. Set target_weight=0, or call fit, "
+            "which also takes memory maps."
+        )
+    return True
+
+
+class AutoencoderTransformer(BaseAutoencoder):
+    r"""Autoencoder that starts at PCA and is kept only if it beats PCA.
 
     An autoencoder without hidden layers and with linear activations is PCA [1]_. Every
     network here contains that linear autoencoder as one path. A nonlinear path is added
@@ -37,23 +72,47 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     Parameters
     ----------
     n_components : int, float in (0, 1) or None, default=2
-        Number of components, the width of the code. A float is a share of the variance:
-        the smallest number of components with which PCA explains more than that. None
-        stands for ``min(n_samples, n_features)``.
+        Number of components, the width of the code. A float is a fraction of the
+        variance: the smallest number of components with which PCA explains more than
+        that. None stands for ``min(n_samples, n_features)``.
+
+    image_shape : sequence of int, "auto" or None, default=None
+        None stands for rows of a table and dense layers. Otherwise rows are flattened
+        images, and convolutions [6]_ come before the dense layers. Give
+        ``(height, width)`` or ``(height, width, channels)``, in the order of
+        ``image.reshape(-1)``, channels last. "auto" is a square image with one channel
+        if the number of features is a square. Otherwise it is a single line of pixels,
+        for example a signal or a spectrum. Read more in ``docs/images.md``.
+
+    filters : int or array-like of int, default=32
+        Number of filters of each convolutional layer of the encoder. The decoder
+        mirrors them. An integer is the number in the first layer. Each further layer
+        has twice as many, until at most 8 by 8 cells are left. Ignored without
+        ``image_shape``, and so are the next two.
+
+    kernel_size : int, array-like of int or None, default=None
+        Side of the windows, in pixels or cells, of all layers or of each layer. None is
+        twice the stride in the first layer, and the stride in the others.
+
+    strides : int, array-like of int or None, default=None
+        Distance between windows, of all layers or of each layer, at most their side.
+        None is 2, and 4 in the first layer. There it is 2 along sides of fewer than 16
+        pixels, and 1 along sides of fewer than 4.
 
     hidden_layer_sizes : array-like of int, default=(256, 128)
-        Widths of the encoder's hidden layers. The decoder mirrors them. Without hidden
-        layers, and with the squared error, the autoencoder is PCA, and nothing is
-        trained.
+        Widths of the encoder's dense hidden layers. The decoder mirrors them. Without
+        hidden layers, ``image_shape`` and other losses than the squared error, the
+        autoencoder is PCA, and nothing is trained.
 
-    activation : str or callable, default="relu"
-        Keras activation of the hidden layers.
+    activation : str, callable or "auto", default="auto"
+        Keras activation of the hidden layers. "auto" stands for "relu", and for "silu"
+        if rows are images.
 
     skip_connections : {"linear", "dense"} or None, default="linear"
         - "linear": the linear path joins input, code and output.
         - "dense": every encoder layer also sees the input, and every decoder layer the
           code, :math:`h_l = \sigma(W_l [h_{l-1}; x] + b_l)`. The linear path is there,
-          too.
+          too. Not for images.
         - None: the plain textbook network. It starts at random weights and need not
           beat PCA.
 
@@ -85,55 +144,58 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         Keras optimizer. An instance is not changed. Settings that training cannot
         honour raise a ``ValueError``, see ``docs/training.md``.
 
-    learning_rate : float or None, default=None
+    learning_rate : float or "auto", default="auto"
         Rate of the first step. It falls along half a cosine to zero at ``max_iter``.
-        None stands for 0.004 if the optimizer is given by name and weights are rescaled
-        (see Notes), for 0.002 if they are not, and for an instance's own rate or
-        schedule. For "sgd", "adagrad", "adadelta" and "adafactor" it stands for 1, 0.3,
-        10 and 0.1.
+        "auto" stands for the own rate or schedule of an optimizer that is an instance.
+        If the optimizer is given by name, it stands for 0.006 for images, else for
+        0.004 if weights are rescaled (see Notes) and for 0.002 if they are not. For
+        "sgd", "adagrad", "adadelta" and "adafactor" it stands for 1, 0.3, 10 and 0.1.
 
     batch_size : int or "auto", default="auto"
         Number of rows in a batch. "auto" is the power of two nearest to
         ``n_samples / 35``, from 32 to 512.
 
-    max_iter : int, default=60
-        Largest number of epochs. On small or wide data the last third trains the
+    max_iter : int or "auto", default="auto"
+        Largest number of epochs. "auto" stands for 60, and for 24 if rows are images.
+        On small or wide data the last third trains the
         encoder alone, see ``early_stopping``.
 
     alpha : float, default=1e-5
         Strength of the L2 penalty :math:`\frac{\alpha}{2} u \sum_l \lVert W_l \rVert^2`
-        on the kernels of the nonlinear path. Here :math:`u` is the share of the
+        on the kernels of the nonlinear path. Here :math:`u` is the fraction of the
         variance that PCA leaves, or 1 without a linear path. With a larger penalty the
         result is closer to PCA.
 
     dropout : float in [0, 1), default=0.0
-        Share of hidden units dropped in training.
+        Fraction of hidden units dropped in training.
 
-    corruption : {"gaussian", "masking", "salt_and_pepper"}, callable or None, \
-            default=None
+    corruption : {"gaussian", "masking", "salt_and_pepper", "blocks"}, callable or \
+            None, default=None
         Damage done to the rows in training, which the network learns to repair [2]_:
-        added noise, features set to 0, or features set to the smallest or the largest
-        training value. A callable gets rows in the data's units and uniform noise of
-        their shape, and returns damaged rows, computed with ``keras.ops``. Losses are
-        then those of restoring damaged rows. If you have damaged and undamaged versions
-        of rows, pass ``X_clean`` to ``fit``.
+        added noise, features set to 0, features set to the smallest or the largest
+        training value, or a rectangle of an image set to 0 (inpainting). A callable
+        gets rows in the data's units and uniform noise of their shape, and returns
+        damaged rows, computed with ``keras.ops``. Losses are then those of restoring
+        damaged rows. If you have damaged and undamaged versions of rows, pass
+        ``X_clean`` to ``fit``.
 
     corruption_level : float, default=0.3
         Standard deviation of the gaussian noise, in units of the root of the mean
         feature variance. So it means the same for pixels in 0-1 and in 0-255. For the
-        other kinds it is the share of features that are changed, at most 1. A callable
-        ignores it.
+        other kinds it is the fraction of features that are changed, at most 1. A
+        callable ignores it.
 
     sparsity : float, default=0.0
-        Strength of a penalty for codes in which each row uses few components [3]_. The
-        penalty is :math:`\lVert z \rVert_1 / (\sqrt{k} \lVert z \rVert_2)`. It is 1 if
-        a code uses all components alike, and :math:`1 / \sqrt{k}` if it uses one.
-        Sparse codes are sorted by variance but not rotated, since a rotation would undo
-        them.
+        Strength of the sparsity penalty. Larger values give fewer active components for
+        each row [3]_. The penalty is :math:`\lVert z \rVert_1 / (\sqrt{k} \lVert z
+        \rVert_2)`. It is 1 if a code uses all components alike, and :math:`1 /
+        \sqrt{k}` if it uses one. Sparse codes are sorted by variance but not rotated,
+        since a rotation would undo them.
 
     contraction : float, default=0.0
-        Strength of a penalty for reconstructions that small changes of a row hardly
-        move [4]_. The penalty is :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is
+        Strength of the contractive penalty on the Jacobian of the reconstruction. With
+        larger values a small change of a row moves its reconstruction less [4]_. The
+        penalty is :math:`\lVert J \rVert_F^2 / d`, where :math:`J` is
         the Jacobian of the reconstruction. It doubles the training time.
 
     target_weight : float in [0, 1), default=0.0
@@ -159,11 +221,11 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         has no second phase.
 
     validation_fraction : float in (0, 1), default=0.1
-        Share of the rows to hold out, rounded up. If that is fewer than 100 rows, five
-        more networks are trained, each without a fifth of the rows. They evaluate the
-        rows that they have not seen, and the network to keep trains on all rows. With
-        fewer than 10 rows nothing can be evaluated, and PCA is kept. Equal rows count
-        as one, and so do the rows of a group given to ``fit``.
+        Fraction of the rows to hold out, rounded up. If that is fewer than 100 rows,
+        five more networks are trained, each without a fifth of the rows. They evaluate
+        the rows that they have not seen, and the network to keep trains on all rows.
+        With fewer than 10 rows nothing can be evaluated, and PCA is kept. Equal rows
+        count as one, and so do the rows of a group given to ``fit``.
 
     n_iter_no_change : int, default=20
         Number of epochs without improvement after which training stops.
@@ -181,8 +243,8 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         noise. Pass an int for the same result in every fit.
 
     verbose : bool, default=False
-        Whether to print the losses of each epoch, and which model was kept. In a
-        terminal and in a notebook the epochs share one line.
+        Whether to print the losses of each epoch, and in the end which model was kept
+        and why.
 
     Attributes
     ----------
@@ -201,8 +263,8 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         Variance of each code on the training data, before whitening. Not increasing.
 
     explained_variance_ratio_ : ndarray of shape (n_components_,)
-        Share of the training data's variance that the codes explain, divided among them
-        in proportion to their variances. For PCA this is what PCA reports.
+        Fraction of the training data's variance that the codes explain, divided among
+        them in proportion to their variances. For PCA this is what PCA reports.
 
     singular_values_ : ndarray of shape (n_components_,)
         Euclidean norm of each centred code over the training rows, before whitening.
@@ -239,8 +301,8 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
 
     loss_curve_ : list of float
         Mean training loss of each epoch, in units of the global scale. With the squared
-        error it is the share of the variance left unexplained. In the second phase it
-        is the loss of the augmented rows.
+        error it is the fraction of the variance left unexplained. In the second phase
+        it is the loss of the augmented rows.
 
     validation_loss_curve_ : list of float or None
         Mean loss of the held-out rows after each epoch.
@@ -267,7 +329,6 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     See Also
     --------
     sklearn.decomposition.PCA : The linear autoencoder.
-    ConvolutionalAutoencoderTransformer : For images.
     VariationalAutoencoderTransformer : With a likelihood.
 
     Notes
@@ -287,11 +348,16 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     and in ``partial_fit``. Where PCA leaves less than 1e-7 of the variance, PCA is
     kept.
 
-    Rows may have missing values (NaN). They are filled in by probabilistic PCA, then
-    encoded. Their reconstructions are complete. Losses and scores count observed values
-    only. ``fit`` finds the probabilistic PCA by expectation maximisation. In training
-    further values are hidden, so that the network learns to reconstruct them. See
-    ``docs/missing_values.md``.
+    Rows of a table may have missing values (NaN). They are filled in by probabilistic
+    PCA, then encoded. Their reconstructions are complete. Losses and scores count
+    observed values only. ``fit`` finds the probabilistic PCA by expectation
+    maximisation. In training further values are hidden, so that the network learns to
+    reconstruct them. See ``docs/missing_values.md``.
+
+    The convolutions are those of ``keras.layers.Conv2D`` with padding "same", and
+    ``encoder_`` and ``decoder_`` have these layers. In training they are computed as
+    matrix products over windows, because compiled loops over convolutions are slow on a
+    CPU.
 
     The codes of a network are rotated to be uncorrelated on the training data, sorted
     by variance, and signed as scikit-learn signs PCA's.
@@ -307,6 +373,8 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
        data-generating distribution", JMLR 15.
     .. [5] Demšar (2006), "Statistical comparisons of classifiers over multiple data
        sets", JMLR 7.
+    .. [6] LeCun et al. (1989), "Backpropagation applied to handwritten zip code
+       recognition", Neural Computation 1(4).
 
     Examples
     --------
@@ -326,10 +394,16 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
     True
     """
 
+    __module__ = "skae"
     _terms = _TERMS
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         **merged_constraints(_TERMS),
+        **IMAGE_CONSTRAINTS,
+        "max_iter": [
+            *BaseAutoencoder._parameter_constraints["max_iter"],
+            StrOptions({"auto"}),
+        ],
         "encoder": [callable, None],
         "decoder": [callable, None],
         "whiten": ["boolean"],
@@ -342,8 +416,12 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         self,
         n_components=2,
         *,
+        image_shape=None,
+        filters=32,
+        kernel_size=None,
+        strides=None,
         hidden_layer_sizes=(256, 128),
-        activation="relu",
+        activation="auto",
         skip_connections="linear",
         encoder=None,
         decoder=None,
@@ -351,9 +429,9 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         whiten=False,
         loss="mean_squared_error",
         optimizer="adam",
-        learning_rate=None,
+        learning_rate="auto",
         batch_size="auto",
-        max_iter=60,
+        max_iter="auto",
         alpha=1e-5,
         dropout=0.0,
         corruption=None,
@@ -371,6 +449,10 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         verbose=False,
     ):
         self.n_components = n_components
+        self.image_shape = image_shape
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.skip_connections = skip_connections
@@ -399,13 +481,120 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
-        layers = DenseLayers(
-            checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
-            self.activation,
-            float(self.dropout),
-            see_inputs=self.skip_connections == "dense",
+    @available_if(_learns_without_labels)
+    @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
+    def partial_fit(self, X, y=None):
+        """Train for one pass over a batch of rows.
+
+        The first call fixes the units and the number of components. It gives the PCA of
+        its batch. Later calls continue from there, beside an
+        :class:`~sklearn.decomposition.IncrementalPCA` of all rows so far. Every batch
+        evaluates both before they learn from it, and again afterwards. If the network
+        reconstructs the new batch significantly better both times, the fitted estimator
+        holds the network. Otherwise it holds the PCA.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The batch, without missing values. If training starts at PCA, the first
+            batch needs at least ``n_components`` rows.
+
+        y : None
+            Ignored, here for the conventions of scikit-learn. Labels need ``fit``: with
+            ``target_weight`` above 0 there is no ``partial_fit``.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss is not finite. The weights before the batch are kept.
+
+        Notes
+        -----
+        The learning rate does not fall, because the number of batches is not known, and
+        no rows are held out. The codes are canonical on the newest batch. The first
+        call forgets an earlier ``fit``, and ``fit`` forgets all batches.
+        """
+        # 1. Check parameters and rows.
+        parameters, before = self._parameters(), getattr(self, "_incremental", None)
+        check_together(type(self).__name__, parameters, self._terms)
+        rows = validated(self, X, reset=before is None, finite=False)
+        if observed_values(self, rows) is not None:
+            raise ValueError(
+                f"Input X contains NaN, which {type(self).__name__}.partial_fit does "
+                "not take. Use fit, or fill the missing values in by "
+                "skae.impute.AutoencoderImputer."
+            )
+        for term in self._terms:
+            term.check_rows(parameters, rows, "X")
+
+        # 2. Describe the problem. The first batch decides about it.
+        if before is None:
+            self._network_spec(parameters, rows.shape[1], 1)
+            rng = check_random_state(self.random_state)
+            data = self._fit_linear(FitData(parameters, Batch(rows)), rng)
+            problem = self._problem(data)
+            before = IncrementalState.begin(problem, rng)
+        else:
+            known = before.spec
+            problem = Problem.of(parameters, self._terms, known, before.linear)
+            spec = self._network_spec(parameters, known.n_features, known.n_components)
+            check_unchanged(self, before, spec, problem)
+
+        # 3. Train, and compare the network with PCA of all rows so far.
+        after = before.after(rows, problem)
+        if after.running is not None:
+            check_scale(self, after.running.scaling, rows.dtype, is_network=False)
+        linear = after.linear
+        model: Any = linear.as_stored(rows.dtype, self.whiten)
+        if after.network_is_better:
+            has_linear_path = after.spec.linear_path
+            model = after.network.with_canonical_codes(
+                rows,
+                linear if has_linear_path else None,
+                extrapolate=has_linear_path,
+                rotate=not self.sparsity and after.spec.has_linear_codes,
+                whiten=self.whiten,
+                earlier_range=after.training_range,
+            )
+
+        # 4. Store the model.
+        data, history = (
+            FitData(parameters, Batch(rows), X=rows, linear=linear),
+            after.history,
         )
+        self._store(model, data, history, after.n_rows_seen)
+        self._incremental = after
+        warn_of_divergence(self, after.stopped_by, history)
+        return self
+
+    def _parameters(self) -> dict[str, Any]:
+        parameters = self.get_params(deep=False)
+        automatic = _FOR_TABLES if self.image_shape is None else _FOR_IMAGES
+        for name, value in automatic.items():
+            if isinstance(parameters[name], str) and parameters[name] == "auto":
+                parameters[name] = value
+        return parameters
+
+    def _network_spec(
+        self, parameters: dict[str, Any], n_features: int, n_components: int
+    ) -> NetworkSpec:
+        see_inputs, shape = self.skip_connections == "dense", None
+        layers: Layers
+        layers = dense_layers = DenseLayers.of(parameters, see_inputs=see_inputs)
+        if self.image_shape is not None:
+            layers = convolutional_layers(parameters, n_features, dense_layers)
+            shape = layers.image_shape
         return NetworkSpec(
             n_features,
             int(n_components),
@@ -413,10 +602,11 @@ class AutoencoderTransformer(IncrementalMixin, BaseAutoencoder):
             layers if self.decoder is None else CustomLayers(self.decoder),
             linear_path=self.skip_connections is not None,
             output_activation=self.output_activation,
+            image_shape=shape,
         )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         # Labels start at a model of complete rows.
-        tags.input_tags.allow_nan = not self.target_weight
+        tags.input_tags.allow_nan = not self.target_weight and self.image_shape is None
         return tags

@@ -2,51 +2,71 @@
 
 from __future__ import annotations
 
-import functools
+import warnings
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt
 
-from ._callbacks import CallbackMixin, EpochListener, with_callbacks
-from ._course import course_attributes, warn_of_divergence
-from ._data import HeldOut, Scaling, Split
-from ._engines import OptimizerChoice
-from ._labels import Labels
-from ._linear import LinearPath, PrincipalAxes
-from ._model import Box, FittedModel, NetworkCodec, TrainingModel
-from ._networks import NetworkSpec
-from ._objective import Term
-from ._objective.weight_penalty import WeightPenalty
-from ._parameters import check_rows, check_together, merged_constraints
-from ._start import Start
-from ._training import (
-    Schedule,
-    TrainingConfig,
-    TrainingData,
-    TrainingResult,
-    TrainingRun,
+from ._backends import OptimizerChoice
+from ._callbacks import (
+    CallbackSupportMixin,
+    EpochListener,
     ending,
     name_of_start,
+    with_callbacks,
 )
-from ._transformer import CodecTransformer
-from ._undo import undone_on_failure
-from ._validation import check_scale, validated_for_fit
+from ._data import Batch, HoldOut, Scaling, Split
+from ._inference import NetworkModel
+from ._linear import LinearModel, fit_incomplete_pca, fit_pca, hide_values
+from ._losses import Term
+from ._losses.penalties import WeightPenalty
+from ._networks import NetworkSpec
+from ._state import EstimatorMixin, restore_on_error
+from ._training import (
+    EpochReport,
+    History,
+    Problem,
+    Schedule,
+    Start,
+    Trainer,
+    TrainingData,
+    compare_with_baseline,
+    select,
+)
+from ._transformer import KERAS_MODELS, FittedTransformer
+from ._validation import (
+    FitData,
+    check_scale,
+    merged_constraints,
+    validate_fit,
+)
 
-_SOMETIMES = "n_samples_", "n_samples_seen_", "coef_", "intercept_", "classes_"
+_SOMETIMES = (
+    *("n_samples_", "n_samples_seen_", "coef_", "intercept_", "classes_"),
+    *("_density", "_incremental"),
+)
 """Attributes that some fits have and others do not."""
 
+_MOST_COPIES, _MOST_VALUES = 5, 10_000_000
+"""Each row with missing values is copied so often, with other values hidden. Of large
+data there are two copies."""
 
-class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
+
+class BaseAutoencoder(CallbackSupportMixin, EstimatorMixin, FittedTransformer, ABC):
     """An autoencoder without its network and without its parameters."""
+
+    _NOT_STORED = KERAS_MODELS
 
     _terms: ClassVar[tuple[type[Term], ...]]
     """The terms that the objective may have."""
+
+    whiten: bool
 
     _parameter_constraints: dict = {
         "n_components": [
@@ -68,43 +88,18 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
         "verbose": ["verbose"],
     }
 
+    def _parameters(self) -> dict[str, Any]:
+        """Return the parameters by name, with numbers in the place of "auto"."""
+        return self.get_params(deep=False)
+
     @abstractmethod
-    def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
+    def _network_spec(
+        self, parameters: dict[str, Any], n_features: int, n_components: int
+    ) -> NetworkSpec:
         """Return the network that the parameters describe."""
 
-    def _linear_path(
-        self, axes: PrincipalAxes, own: Scaling, scaling: Scaling, predictor
-    ) -> LinearPath:
-        """Return the linear path at iteration 0.
-
-        ``own`` are the data's mean and scale. The network sees rows in the units of
-        ``scaling``.
-        """
-        return LinearPath.pca(axes) if predictor is None else predictor.path
-
-    def _linear_model(
-        self, baseline: NetworkCodec | None, data, axes, own: Scaling, predictor
-    ) -> FittedModel:
-        """Return the linear model. A network of it is the ``baseline``, if given."""
-        if predictor is not None:
-            return predictor.model(data.shape[0], data.dtype, own, self.whiten)
-        return FittedModel.pca(axes, own, self.whiten, data.dtype)
-
-    def _network_model(
-        self,
-        codec: NetworkCodec,
-        data,
-        linear: LinearPath | None,
-        seen: tuple[Box, Box] | None = None,
-    ) -> FittedModel:
-        """Return a network. A linear model continues it beyond what was ``seen``."""
-        rotate = not self.sparsity and codec.spec.has_linear_codes
-        return FittedModel.network(
-            codec, data, linear, rotate=rotate, whiten=self.whiten, seen=seen
-        )
-
     @_fit_context(prefer_skip_nested_validation=True)
-    @undone_on_failure
+    @restore_on_error
     @with_callbacks
     def fit(self, X, y=None, *, X_clean=None, X_val=None, groups=None):
         """Fit the autoencoder to ``X``.
@@ -114,7 +109,7 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
         X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features)
             Training data. Memory maps and canonical CSR matrices are not copied. Arrays
             and data frames of Dask are computed part by part (``docs/large_data.md``).
-            Only the dense estimator takes missing values, which are NaN.
+            Only the ``AutoencoderTransformer`` takes missing values, which are NaN.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Labels, if ``target_weight`` is above 0. Otherwise they are ignored. Floats
@@ -157,141 +152,215 @@ class BaseAutoencoder(CallbackMixin, CodecTransformer, ABC):
         In a pipeline, scikit-learn's metadata routing passes ``X_clean``, ``X_val`` and
         ``groups``.
         """
-        parameters = self.get_params(deep=False)
-        check_together(type(self).__name__, parameters, self._terms)
-        rows, X_val, groups = validated_for_fit(self, X, X_clean, X_val, groups)
-        name = "X" if X_clean is None else "X_clean"
-        check_rows(parameters, self._terms, rows.wanted, name)
-        if X_val is not None:
-            check_rows(parameters, self._terms, X_val, "X_val")
-        # An impossible network is refused before any long work.
-        self._network_spec(rows.wanted.shape[1], 1)
+        # 1. Check parameters and rows.
+        data = validate_fit(self, X, y, X_clean, X_val, groups)
         rng = check_random_state(self.random_state)
-        labels = None
-        if parameters.get("target_weight"):
-            labels = Labels.of(self, y, rows.wanted)
-        start = Start.of(self, rows, rng)
-        data, own, axes, self._filling = start
-        spec = self._network_spec(data.shape[1], self._code_width(data, axes))
-        predictor = None
-        if labels is not None:
-            rows = rows._replace(label=labels.for_training)
-            spec = labels.spec(spec)
-            if axes is not None:
-                weight = self.target_weight
-                predictor = labels.linear(data, own, axes, spec, weight, rng)
-        has_targets = rows.target is not None
-        config = TrainingConfig.of(parameters, self._terms, spec, has_targets)
-        check_scale(self, own, data.dtype, is_network=not config.needs_no_network)
-        if axes is not None and config.needs_no_network:
+
+        # 2. Fit the linear model: where training starts, and what it has to beat.
+        data = self._fit_linear(data, rng)
+
+        # 3. Describe the problem: the network, the objective and the optimizer.
+        problem = self._problem(data)
+        if problem.is_linear and not problem.is_likelihood:
             with EpochListener(self, X, y):
-                model = self._linear_model(None, data, axes, own, predictor)
-            if self.verbose:
-                print(f"Kept {name_of_start(parameters)}: it is the optimum.")
-            result = TrainingResult.closed_form(model.unexplained)
-            return self._store(model, data, own.mean, result, labels)
-        axes = axes if spec.linear_path else None
-        scaling = Scaling.none(data.shape[1]) if spec.keeps_units else own
+                return self._store_optimum(data)
 
-        linear = None
-        if axes is not None:
-            linear = self._linear_path(axes, own, scaling, predictor)
-        fraction = self.validation_fraction if self.early_stopping else 0.0
-        strata = None if labels is None else labels.strata
-        # A network that restores damaged rows was trained beyond the data.
-        within = None if config.restores else linear
-        rows, n_copies = start.batch(rows, rng)
-        config = replace(config, has_targets=rows.target is not None)
-        held_out = HeldOut(fraction, X_val, groups, strata, n_copies)
-        run = TrainingRun.prepare(config, rows, held_out, axes, linear, scaling, rng)
-        codec = functools.partial(NetworkCodec.plain, spec, scaling)
-
-        def network(weights):
-            weights = run.in_features(weights)
-            return self._network_model(codec(weights), data, within)
-
+        # 4. Train.
+        trainer = self._trainer(problem, data, rng)
         self._forget_earlier_fits()
-        earlier = self._weights_to_continue(spec)
-        with EpochListener(
-            *(self, X, y, run.epochs_per_phase),
-            lambda report: self._fitted_attributes(
-                network(report.weights()), data, own.mean, report, labels
-            ),
-            lambda: TrainingModel(spec, scaling, earlier or run.start),
-            lambda report: run.in_features(report.weights()),
-        ) as listener:
-            result = run.train(earlier, listener, rng)
-        comparison = run.compared(result)
-        if comparison.is_better:
-            model = network(result.weights)
-        elif axes is not None:
-            model = self._linear_model(codec(run.start), data, axes, own, predictor)
-        else:
-            model = self._network_model(codec(run.start), data, None)
-        if self.verbose:
-            print(ending(result, comparison, parameters))
-        return self._store(model, data, own.mean, result, labels)
 
-    def _code_width(self, data, axes: PrincipalAxes | None) -> int:
-        if axes is not None:
-            return axes.n_components
-        return min(data.shape) if self.n_components is None else self.n_components
+        def attributes(report: EpochReport) -> dict[str, Any]:
+            network = trainer.network(report.weights())
+            return self._attributes(network, data, report.history)
+
+        with EpochListener(self, X, y, trainer.n_epochs, attributes) as listener:
+            earlier = self._weights_to_continue(problem.spec)
+            result = trainer.fit(rng, listener, earlier)
+
+        # 5. Select the network, or the model where it started.
+        comparison = compare_with_baseline(trainer, result)
+        model = select(trainer, result, comparison)
+        if self.verbose:
+            print(ending(result, comparison, name_of_start(data.parameters)))
+
+        # 6. Store the model.
+        self._store(model, data, result.history)
+        warn_of_divergence(self, result.stopped_by, result.history)
+        return self
+
+    def _fit_linear(self, data: FitData, rng: np.random.RandomState) -> FitData:
+        """Return the data with the linear model, and without missing values.
+
+        It is PCA, probabilistic PCA if values are missing, and principal covariates
+        regression if labels count. Only the mean is computed where neither the network
+        nor the number of components needs more.
+        """
+        X, mask = data.rows.target, data.rows.mask
+        n_components, limit = self.n_components, min(X.shape)
+        skip_connections = getattr(self, "skip_connections", "linear")
+        if self._needs_pca and n_components is not None and n_components > limit:
+            raise ValueError(
+                f"n_components={n_components} must be between 1 and min(n_samples, "
+                f"n_features)={limit} with skip_connections={skip_connections!r}: "
+                "training starts at PCA, which has no more components than that."
+            )
+        if mask is not None:
+            linear = fit_incomplete_pca(X, mask, n_components)
+            X = linear.fill(X, mask)
+        elif self._needs_pca:
+            linear = fit_pca(X, Scaling.fit(X), n_components, rng)
+        else:
+            linear = LinearModel.of_mean(Scaling.fit(X), X.shape[0])
+        if data.labels is not None and skip_connections is not None:
+            spec = self._network_spec(data.parameters, X.shape[1], linear.n_components)
+            weight = data.parameters["target_weight"]
+            linear = data.labels.linear_model(X, linear, spec, weight, rng)
+        return data._replace(X=X, linear=linear)
+
+    def _problem(self, data: FitData) -> Problem:
+        """Return what is to be trained."""
+        n_components = self.n_components
+        if self._needs_pca:
+            n_components = data.linear.n_components
+        elif n_components is None:
+            n_components = min(data.X.shape)
+        spec = self._network_spec(data.parameters, data.X.shape[1], n_components)
+        if data.labels is not None:
+            spec = data.labels.spec(spec)
+        problem = Problem.of(
+            data.parameters,
+            self._terms,
+            spec,
+            data.linear,
+            has_clean_rows=data.rows.output is not None,
+            has_missing_values=data.rows.mask is not None,
+        )
+        is_network = problem.is_likelihood or not problem.is_linear
+        check_scale(self, data.linear.scaling, data.X.dtype, is_network=is_network)
+        return problem
+
+    def _trainer(
+        self, problem: Problem, data: FitData, rng: np.random.RandomState
+    ) -> Trainer:
+        """Return the network at its start, with rows to train on and rows to hold out.
+
+        The order in which random numbers are drawn is that of this function.
+        """
+        rows, n_copies = data.rows, 1
+        if rows.mask is not None:
+            rows, n_copies = _copies(rows.input, rows.mask, data.linear, rng)
+        start = Start.draw(problem, data.X, rng)
+        fraction = self.validation_fraction if self.early_stopping else 0.0
+        strata = None
+        if data.labels is not None:
+            rows = rows._replace(label=data.labels.for_training)
+            strata = data.labels.strata
+        hold_out = HoldOut(fraction, data.X_val, data.groups, strata)
+        rows, split = hold_out.split(rows, rng, n_copies)
+        return Trainer.of(problem, data.X, start, rows, split)
+
+    @property
+    def _needs_pca(self) -> bool:
+        """Whether a network starts at PCA, or its width follows from PCA."""
+        n_components = self.n_components
+        is_fraction = isinstance(n_components, Real) and n_components < 1
+        return is_fraction or getattr(self, "skip_connections", "linear") is not None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = getattr(self, "target_weight", 0) > 0
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
 
     def _weights_to_continue(self, spec: NetworkSpec) -> dict | None:
-        codec = getattr(self, "_codec", None)
-        if self.warm_start and isinstance(codec, NetworkCodec) and codec.spec == spec:
-            return codec.weights
+        model = getattr(self, "_model", None)
+        if self.warm_start and isinstance(model, NetworkModel) and model.spec == spec:
+            return model.weights
         return None
 
     def _attributes(
         self,
-        model: FittedModel,
-        data,
-        mean: np.ndarray,
-        n_samples: int,
-        labels: Labels | None = None,
+        model: LinearModel | NetworkModel,
+        data: FitData,
+        history: History,
+        n_rows_seen: int | None = None,
     ) -> dict[str, Any]:
-        """Return the fitted attributes that follow from a model, by name."""
+        """Return all fitted attributes, by name."""
+        dtype, n_rows = data.X.dtype, n_rows_seen or data.X.shape[0]
+        variances = model.explained_variance
         attributes = {
-            "_codec": model.codec,
-            "mean_": mean.astype(data.dtype),
-            "density_": self._density(model, data),
-            **model.attributes(data.dtype, n_samples),
+            "_model": model,
+            "selected_model_": model.kind,
+            "n_components_": len(variances),
+            "mean_": data.linear.scaling.mean.astype(dtype),
+            "explained_variance_": variances.astype(dtype),
+            "explained_variance_ratio_": model.explained_variance_ratio.astype(dtype),
+            "singular_values_": np.sqrt(variances * max(n_rows - 1, 0)).astype(dtype),
+            "noise_variance_": model.noise_variance,
+            "n_samples_seen_" if n_rows_seen else "n_samples_": n_rows,
+            **history.attributes(),
         }
-        if labels is not None and model.head is not None:
-            attributes |= labels.attributes(model.head)
+        if getattr(self, "density", None) is not None:
+            attributes["_density"] = clone(self.density).fit(model.encode(data.X))
+        if data.labels is not None and model.head is not None:
+            attributes |= data.labels.attributes(model.head)
         return attributes
 
-    def _density(self, model: FittedModel, data) -> Any:
-        """Return what ``sample`` draws codes from."""
-        if self.density is None:
-            return model.codes
-        return clone(self.density).fit(model.codec.encode(data))
+    def _store(
+        self,
+        model: LinearModel | NetworkModel,
+        data: FitData,
+        history: History,
+        n_rows_seen: int | None = None,
+    ) -> Any:
+        """Store a model and how it was found. Earlier fits leave nothing behind."""
+        attributes = self._attributes(model, data, history, n_rows_seen)
+        self._forget_earlier_fits()
+        self.__dict__.update(attributes)
+        return self
 
-    def _fitted_attributes(
-        self, model: FittedModel, data, mean, course, labels, n_samples_seen=None
-    ) -> dict[str, Any]:
-        """Return all fitted attributes, with those of the course of the training."""
-        n_samples = n_samples_seen or data.shape[0]
-        return {
-            **self._attributes(model, data, mean, n_samples, labels),
-            "n_samples_seen_" if n_samples_seen else "n_samples_": n_samples,
-            **course_attributes(course),
-        }
+    def _store_optimum(self, data: FitData) -> Any:
+        """Store the linear model, which counts as one iteration."""
+        if self.verbose:
+            print(f"Kept {data.linear.name}: it is the optimum.")
+        model = data.linear.as_stored(data.X.dtype, self.whiten)
+        loss = model.unexplained
+        return self._store(model, data, History(loss, loss, [loss], None, [1]))
 
     def _forget_earlier_fits(self) -> None:
         """Remove what the next fit may not replace."""
-        self._forget_keras_models()
-        for name in (*_SOMETIMES, "_incremental"):
+        for name in (*self._NOT_STORED, *_SOMETIMES):
             self.__dict__.pop(name, None)
 
-    def _store(
-        self, model: FittedModel, data, mean, result, labels=None, n_samples_seen=None
-    ):
-        """Store a model and how it was found. Earlier fits leave nothing behind."""
-        self._forget_earlier_fits()
-        self.__dict__.update(
-            self._fitted_attributes(model, data, mean, result, labels, n_samples_seen)
+
+def warn_of_divergence(estimator: Any, stopped_by: str, history: History) -> None:
+    """Warn if training ended because the loss stopped being finite."""
+    if stopped_by == "divergence":
+        warnings.warn(
+            f"The loss of {type(estimator).__name__} stopped being finite in iteration "
+            f"{len(history.loss_curve)}; the best weights before that are kept. Try a "
+            "smaller learning_rate.",
+            ConvergenceWarning,
+            stacklevel=2,
         )
-        warn_of_divergence(type(self).__name__, result)
-        return self
+
+
+def _copies(
+    X: np.ndarray,
+    observed: np.ndarray,
+    linear: LinearModel,
+    rng: np.random.RandomState,
+) -> tuple[Batch, int]:
+    """Return copies of rows with other values hidden, and how many there are of each.
+
+    Only the values that the data lack are missing in the first copy. A network sees
+    rows that are filled in. It should return the observed values, those that were
+    hidden included.
+    """
+    n_copies = int(np.clip(_MOST_VALUES // X.size, 2, _MOST_COPIES))
+    shown = [observed, *[hide_values(observed, rng) for _ in range(n_copies - 1)]]
+    inputs = [linear.fill(X, one) for one in shown]
+    target = np.tile(inputs[0], (n_copies, 1))
+    mask = np.tile(observed, (n_copies, 1))
+    return Batch(np.concatenate(inputs), target, None, mask), n_copies

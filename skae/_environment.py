@@ -1,19 +1,34 @@
-"""The process around skae: environment variables and global random generators.
+"""The process around skae: variables, generators, cores, and which backend Keras uses.
 
 This is the only module that reads or sets environment variables.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import numpy as np
+
+BACKENDS = "jax", "tensorflow", "torch"
+"""The backends that skae trains on. The first that is installed is the default."""
+
+_WRITTEN_BY_KERAS = {
+    "floatx": "float32",
+    "epsilon": 1e-07,
+    "backend": "tensorflow",
+    "image_data_format": "channels_last",
+}
 
 
 @contextmanager
@@ -65,16 +80,78 @@ def variable(name: str) -> str | None:
     return os.environ.get(name)
 
 
-def can_write(path: os.PathLike) -> bool:
-    """Say whether this process may write to a folder."""
-    return os.access(path, os.W_OK)
-
-
-def process() -> int:
-    """Return the number of this process."""
-    return os.getpid()
-
-
 def n_cores() -> int:
     """Return the number of cores that this process may use."""
     return joblib.cpu_count()
+
+
+class BackendChoice(NamedTuple):
+    """A backend of Keras.
+
+    Parameters
+    ----------
+    name : str
+        "jax", "tensorflow" or "torch". Keras has others, on which skae does not train.
+
+    reason : str
+        Why it is this one.
+    """
+
+    name: str
+    reason: str
+
+
+def chosen_backend() -> BackendChoice:
+    """Return the backend that Keras runs on, or that it would run on if it started.
+
+    Raises
+    ------
+    ImportError
+        If none is installed.
+    """
+    keras = sys.modules.get("keras")
+    # While Keras is being imported, there is no configuration yet.
+    config = getattr(keras, "config", None)
+    if config is not None:
+        return BackendChoice(config.backend(), "Keras was imported before, on it")
+    name = variable("KERAS_BACKEND")
+    if name:
+        return BackendChoice(name, "the variable KERAS_BACKEND names it")
+    path = _configuration_file()
+    name = _configured(path)
+    if name in BACKENDS and find_spec(name):
+        return BackendChoice(name, f"the configuration file {path} names it")
+    for name in BACKENDS:
+        if find_spec(name):
+            first = name == BACKENDS[0]
+            reason = "it is the default" if first else f"{BACKENDS[0]} is not installed"
+            return BackendChoice(name, reason)
+    raise ImportError(
+        "skae trains on Keras' JAX, TensorFlow and PyTorch backends, and none of these "
+        "libraries is installed. Install one, for example by: pip install jax"
+    )
+
+
+def _configuration_file() -> Path:
+    given = variable("KERAS_HOME")
+    if given:
+        return Path(given).expanduser() / "keras.json"
+    home = Path.home()
+    return (
+        (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras" / "keras.json"
+    )
+
+
+def _configured(path: Path) -> str | None:
+    """Return the backend of a configuration file that somebody has edited.
+
+    Keras writes the file itself where there is none, with TensorFlow in it. That says
+    nothing about what the user wants.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or content == _WRITTEN_BY_KERAS:
+        return None
+    return content.get("backend")

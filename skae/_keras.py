@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import functools
 import sys
+from multiprocessing import current_process
 from types import ModuleType
 from typing import Any
 
-from ._backend import BackendChoice, chosen_backend
 from ._environment import (
+    BackendChoice,
+    chosen_backend,
     environment,
     generators_kept,
     interrupts_deferred,
-    process,
     variable,
 )
 
@@ -29,7 +30,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     keras, owner, _ = _imported()
-    if process() != owner:
+    if current_process().pid != owner:
         raise RuntimeError(
             "Keras was started before this process was forked, and its compiled code "
             "would hang here. Start worker processes by spawn, or use joblib's loky "
@@ -84,7 +85,7 @@ def keras_backend() -> BackendChoice:
 
 
 @functools.cache
-def _imported() -> tuple[ModuleType, int, BackendChoice]:
+def _imported() -> tuple[ModuleType, int | None, BackendChoice]:
     choice = chosen_backend()
     # joblib and Dask tell their worker processes in OpenMP's variable how many threads
     # they may use. XLA and TensorFlow read variables of their own, when they make their
@@ -114,4 +115,4 @@ def _imported() -> tuple[ModuleType, int, BackendChoice]:
             ) from error
 
         keras.ops.convert_to_tensor(0.0)
-    return keras, process(), choice
+    return keras, current_process().pid, choice

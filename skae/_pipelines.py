@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_scalar
 
-from ._transformer import CodecTransformer
+from ._transformer import FittedTransformer
 
 
 class Parts(NamedTuple):
@@ -44,7 +44,7 @@ class Parts(NamedTuple):
         if isinstance(fitted, Pipeline):
             fitted = _flat(fitted)
             steps = [step for _, step in fitted.steps]
-            own = [isinstance(step, CodecTransformer) for step in steps]
+            own = [isinstance(step, FittedTransformer) for step in steps]
             found = np.flatnonzero(own if any(own) else [_decodes(s) for s in steps])
             if len(found):
                 end = int(found[-1]) + 1

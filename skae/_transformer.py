@@ -1,9 +1,10 @@
-"""What a fitted estimator does: a scikit-learn transformer around a codec."""
+"""What a fitted estimator does: a scikit-learn transformer around a fitted model."""
 
 from __future__ import annotations
 
+import copy
 import functools
-from abc import ABC
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
@@ -13,34 +14,65 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
+from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state, check_scalar
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._covariance import as_pca
-from ._data import Collection, is_collection
-from ._documentation import API_PAGE
-from ._imputation import Filling, Spread, filling_of
-from ._layout import with_layout, without_layout
-from ._lazy import lazy_for_dask
-from ._model import Codec, draw_from, explained, scatter, squared_errors
+from ._data import DaskRows, Scaling, as_array, floats, is_dask, meta, variances
+from ._inference import (
+    Gaussian,
+    NetworkModel,
+    draw_from,
+    explained,
+    keras_decoder,
+    keras_encoder,
+    squared_errors,
+)
+from ._linear import LinearModel
 from ._validation import check_computed, observed_values, validated, validated_codes
 
-_KERAS_MODELS = ("encoder_", "decoder_")
+
+def lazy_for_dask(width: str | None, sees_codes: bool = False) -> Callable:
+    """Make a method return a lazy array where it gets rows of Dask.
+
+    Parameters
+    ----------
+    width : str or None
+        Attribute with the number of columns of the result. None for one dimension.
+
+    sees_codes : bool
+        Whether the rows are codes.
+    """
+
+    def decorate(method: Callable) -> Callable:
+        @functools.wraps(method)
+        def computed(self: Any, X: Any) -> Any:
+            if not is_dask(X):
+                return method(self, X)
+            check_is_fitted(self)
+            if not sees_codes:
+                validate_data(self, meta(X), reset=False, skip_check_array=True)
+            n_columns = None if width is None else getattr(self, width)
+            return _mapped(self, method.__name__, as_array(X), n_columns)
+
+        return computed
+
+    return decorate
 
 
-class CodecTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+KERAS_MODELS = "encoder_", "decoder_"
+"""Attributes that are built when they are first used."""
+
+
+class FittedTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """Encode, decode, score and sample, with the codec that ``fit`` stores."""
+    """Encode, decode, score and sample, with the model that ``fit`` stores."""
 
-    _doc_link_module = "skae"
-    _doc_link_template = API_PAGE
-    _codec: Codec
-    _filling: Filling | Spread | None = None
+    _model: LinearModel | NetworkModel
     selected_model_: str
     explained_variance_: np.ndarray
     noise_variance_: float
-    density_: Any
     n_components_: int
     n_features_in_: int
 
@@ -144,7 +176,7 @@ class CodecTransformer(
         return -errors / np.maximum(observed.sum(axis=1), 1)
 
     def score(self, X, y=None):
-        r"""Return the share of the variance of ``X`` that the codes explain.
+        r"""Return the fraction of the variance of ``X`` that the codes explain.
 
         .. math::
             1 - \frac{\sum_i \lVert x_i - \hat x_i \rVert^2}
@@ -168,20 +200,35 @@ class CodecTransformer(
             otherwise, as in :func:`sklearn.metrics.r2_score`.
         """
         check_is_fitted(self)
-        if is_collection(X):
+        if is_dask(X):
             error = -float(self.score_samples(X).sum()) * self.n_features_in_
-            return explained(error, np.trace(Collection.of(X).summary.moments.scatter))
+            return explained(error, np.trace(DaskRows.of(X).moments.scatter))
         data, observed = self._complete(validated(self, X, finite=False))
         # In units of the data, since squares of very small values are zero.
-        own, total = scatter(data, observed)
-        error = self._squared_errors(data, observed, own.scale).sum()
+        if observed is None:
+            unit = Scaling.fit(data)
+            total = variances(data, unit.mean, unit.scale).sum() * data.shape[0]
+        else:
+            unit = Scaling.of_observed(data, observed)
+            centred = np.where(observed, data - unit.mean, 0) / unit.scale
+            total = np.square(centred).sum()
+        error = self._squared_errors(data, observed, unit.scale).sum()
         return explained(error, total)
+
+    @property
+    def density_(self) -> Any:
+        """object: distribution that ``sample`` draws codes from, see the class."""
+        check_is_fitted(self)
+        fitted = vars(self).get("_density")
+        if fitted is not None:
+            return fitted
+        return Gaussian(self._model.code_mean, self._model.code_covariance)
 
     @property
     def components_(self) -> np.ndarray:
         """ndarray: what each code adds to a row, see the class."""
         check_is_fitted(self)
-        return self._codec.components
+        return self._model.components
 
     def get_covariance(self):
         """Return the covariance of the rows by probabilistic PCA.
@@ -200,7 +247,7 @@ class CodecTransformer(
         AttributeError
             If the fitted model is not PCA. Then there is no closed form.
         """
-        return as_pca(self).get_covariance()
+        return self._as_pca().get_covariance()
 
     def get_precision(self):
         """Return the inverse of the covariance of the rows by probabilistic PCA.
@@ -215,42 +262,45 @@ class CodecTransformer(
         AttributeError
             If the fitted model is not PCA. Then there is no closed form.
         """
-        return as_pca(self).get_precision()
+        return self._as_pca().get_precision()
 
     @functools.cached_property
     def encoder_(self):
         """keras.Model: ``transform`` in Keras' own layers and float32."""
         check_is_fitted(self)
-        return self._codec.keras_encoder()
+        return keras_encoder(self._model)
 
     @functools.cached_property
     def decoder_(self):
         """keras.Model: ``inverse_transform`` in Keras' own layers and float32."""
         check_is_fitted(self)
-        return self._codec.keras_decoder()
+        return keras_decoder(self._model)
 
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.required = getattr(self, "target_weight", 0) > 0
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def __getstate__(self):
-        state = super().__getstate__()
-        kept = {name: state[name] for name in state if name not in _KERAS_MODELS}
-        return with_layout(kept)
-
-    def __setstate__(self, state):
-        super().__setstate__(without_layout(self, state))
+    def _as_pca(self) -> PCA:
+        """Return the fitted model as scikit-learn's PCA, which knows its covariance."""
+        check_is_fitted(self)
+        model = self._model
+        if not (isinstance(model, LinearModel) and model.is_pca):
+            raise AttributeError(
+                f"The covariance has a closed form only where {type(self).__name__} "
+                f"kept PCA. Here selected_model_={self.selected_model_!r}, a model "
+                "without one."
+            )
+        pca = PCA(self.n_components_)
+        pca.components_ = self.components_
+        pca.explained_variance_ = self.explained_variance_
+        pca.noise_variance_ = self.noise_variance_
+        pca.n_components_ = self.n_components_
+        pca.n_features_in_ = self.n_features_in_
+        return pca
 
     def _encode(self, data: Any) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):
-            codes = self._codec.encode(data)
+            codes = self._model.encode(data)
         if not np.isfinite(codes).all():
             data, observed = self._complete(data)
             if observed is not None:
@@ -266,12 +316,19 @@ class CodecTransformer(
         observed = observed_values(self, data)
         if observed is None:
             return data, None
-        filling = filling_of(self, self._filling, self._codec.principal_axes)
-        return filling.filled(data, observed), observed
+        model = self._model
+        linear = model if isinstance(model, LinearModel) else model.linear
+        if linear is None or not linear.is_pca:
+            raise ValueError(
+                f"Input X contains NaN, but this {type(self).__name__} knows no PCA to "
+                "fill it in. Fit with missing values, or with skip_connections and "
+                "without corruption, or use skae.impute.AutoencoderImputer."
+            )
+        return linear.fill(data, observed), observed
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):
-            rows = self._codec.decode(codes)
+            rows = self._model.decode(codes)
         check_computed(self, rows)
         return rows
 
@@ -279,7 +336,7 @@ class CodecTransformer(
         self, data: Any, observed: np.ndarray | None, unit: float = 1.0
     ) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):
-            errors = squared_errors(self._codec, data, unit, observed)
+            errors = squared_errors(self._model, data, unit, observed)
         check_computed(self, errors)
         return errors
 
@@ -287,10 +344,29 @@ class CodecTransformer(
         # Displays and tab completion read all attributes that are listed here. They
         # must not build Keras models. scikit-learn lists those that exist, and reads
         # them, too.
-        unbuilt = set(_KERAS_MODELS) - vars(self).keys()
+        unbuilt = set(KERAS_MODELS) - vars(self).keys()
         names = [name for name in object.__dir__(self) if name not in unbuilt]
         return [name for name in names if hasattr(self, name)]
 
-    def _forget_keras_models(self) -> None:
-        for name in _KERAS_MODELS:
-            self.__dict__.pop(name, None)
+
+def _mapped(estimator: Any, name: str, X: Any, width: int | None) -> Any:
+    """Return a lazy array: what a method makes of each block of rows."""
+    shipped = copy.copy(estimator)
+    # Names were compared here. Blocks have none.
+    vars(shipped).pop("feature_names_in_", None)
+    dtype = floats(X.dtype) if width is not None else np.dtype(np.float64)
+    shape: tuple[int, ...] = () if width is None else (width,)
+    function = functools.partial(_of_block, shipped, name, shape, dtype)
+    meta = np.empty((0, *shape), dtype)
+    if width is None:
+        return X.map_blocks(function, drop_axis=1, dtype=dtype, meta=meta)
+    chunks = (X.chunks[0], (width,))
+    return X.map_blocks(function, chunks=chunks, dtype=dtype, meta=meta)
+
+
+def _of_block(
+    estimator: Any, name: str, shape: tuple[int, ...], dtype: np.dtype, rows: Any
+) -> np.ndarray:
+    if not len(rows):
+        return np.empty((0, *shape), dtype)
+    return np.asarray(getattr(estimator, name)(rows), dtype)

@@ -1,8 +1,9 @@
-"""Arrays that users give, checked."""
+"""Parameters and arrays that users give, checked before any long work."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -14,20 +15,164 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import validate_data
 
+from . import _keras as keras
+from ._backends import OptimizerChoice
 from ._data import (
+    RESIDENT_BYTES,
     Batch,
-    Collection,
+    DaskRows,
     Scaling,
+    as_array,
     chunks,
-    few_or_collection,
-    header,
-    is_collection,
+    is_dask,
+    meta,
 )
+from ._labels import Labels
+from ._losses import Term
+from ._networks import NUMPY_ACTIVATIONS, checked_sizes
 
 _CHANNELS = 1, 3, 4
 """Numbers of channels of usual images."""
 
 _FLOATS = [np.float64, np.float32]
+
+_MOST_FEATURES = 4000
+"""With more features, a matrix of products between them is too large."""
+
+_WELL_KNOWN = {
+    "activation": NUMPY_ACTIVATIONS - {None},
+    "loss": {"mean_squared_error", "mse"},
+    "optimizer": {"adam"},
+    "output_activation": NUMPY_ACTIVATIONS,
+}
+"""Names that need no look at Keras, so that it need not be imported for them."""
+
+
+class FitData(NamedTuple):
+    """What ``fit`` knows of its rows.
+
+    Parameters
+    ----------
+    parameters : dict
+        The parameters of the estimator.
+
+    rows : Batch
+        All rows. The output is ``X_clean``, the mask says which values are observed.
+
+    X_val : {array, CSR matrix} of shape (n_validation, n_features) or None
+        Rows to hold out.
+
+    groups : ndarray of shape (n_samples,) or None
+        Group of each row.
+
+    labels : Labels or None
+        Labels of the rows, if they count.
+
+    X : {array, CSR matrix, DaskRows} of shape (n_samples, n_features)
+        What the network should return, without missing values. None before the linear
+        model is fitted.
+
+    linear : LinearModel
+        The linear model of that.
+    """
+
+    parameters: dict[str, Any]
+    rows: Batch
+    X_val: Any = None
+    groups: np.ndarray | None = None
+    labels: Labels | None = None
+    X: Any = None
+    linear: Any = None
+
+
+def validate_fit(
+    estimator: Any, X: Any, y: Any, X_clean: Any, X_val: Any, groups: Any
+) -> FitData:
+    """Return the arguments of ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If parameters do not fit together, or the arrays to them.
+    """
+    parameters, terms = estimator._parameters(), estimator._terms
+    check_together(type(estimator).__name__, parameters, terms)
+    rows, X_val, groups = _validated_rows(estimator, X, X_clean, X_val, groups)
+    data = FitData(parameters, rows, X_val, groups)
+    target, name = rows.target, "X" if X_clean is None else "X_clean"
+    for term in terms:
+        term.check_rows(parameters, target, name)
+        if X_val is not None:
+            term.check_rows(parameters, X_val, "X_val")
+    # An impossible network is refused before any long work.
+    estimator._network_spec(parameters, target.shape[1], 1)
+    if not parameters.get("target_weight"):
+        return data
+    return data._replace(labels=Labels.of(estimator, y, target))
+
+
+def merged_constraints(owners: Iterable[Any]) -> dict[str, list]:
+    """Return the constraints of all parameters that some classes own."""
+    return {
+        name: allowed for owner in owners for name, allowed in owner.CONSTRAINTS.items()
+    }
+
+
+def check_together(
+    name: str, parameters: dict[str, Any], terms: tuple[type[Term], ...]
+) -> None:
+    """Raise ``ValueError`` where parameters of an estimator do not fit together.
+
+    Parameters
+    ----------
+    name : str
+        Name of the estimator, for the message.
+
+    parameters : dict
+        Its parameters, each of them valid.
+
+    terms : tuple of type
+        The terms that its objective may have.
+    """
+    for parameter, known in _WELL_KNOWN.items():
+        value = parameters.get(parameter)
+        is_known = isinstance(value, str | None) and value in known
+        if parameter in parameters and not is_known:
+            _check_identifier(name, parameter, value)
+    if parameters["optimizer"] != "adam":
+        OptimizerChoice.of(parameters).warn_if_slow()
+    checked_sizes("hidden_layer_sizes", parameters["hidden_layer_sizes"])
+    is_custom = False
+    for one in ("encoder", "decoder"):
+        if parameters.get(one) is None:
+            continue
+        is_custom = True
+        if isinstance(parameters[one], keras.layers.Layer):
+            raise TypeError(
+                f"{one} must be a callable that returns a keras.Model, but got the "
+                f"model {parameters[one].name!r} itself. Give a function with the "
+                "arguments n_features and n_components that returns it. Training "
+                "starts at its weights and leaves the model as it is."
+            )
+    if is_custom and parameters["skip_connections"] == "dense":
+        raise ValueError(
+            "skip_connections='dense' connects to every layer, which is not possible "
+            f"in the encoder or decoder given to {name}. Use 'linear' or None."
+        )
+    is_image = parameters.get("image_shape") is not None
+    if is_image and parameters.get("skip_connections") == "dense":
+        raise ValueError(
+            "skip_connections='dense' connects to every layer, which is not possible "
+            f"for images. Use 'linear' or None, or image_shape=None, in {name}."
+        )
+    output_activation = parameters.get("output_activation")
+    if output_activation is not None and parameters["skip_connections"] is not None:
+        raise ValueError(
+            f"output_activation={output_activation!r} needs skip_connections=None in "
+            f"{name}: with it, training cannot start at PCA."
+        )
+    for term in terms:
+        term.check(parameters)
 
 
 def validated(estimator: Any, X: Any, reset: bool = False, finite: bool = True) -> Any:
@@ -47,7 +192,8 @@ def validated(estimator: Any, X: Any, reset: bool = False, finite: bool = True) 
     finite : bool
         Whether to raise where a value is not finite.
     """
-    _check_flat(estimator, X, "X")
+    if getattr(X, "ndim", 2) > 2:
+        _refuse_images(estimator, X, "X")
     data = validate_data(
         estimator,
         X,
@@ -56,7 +202,8 @@ def validated(estimator: Any, X: Any, reset: bool = False, finite: bool = True) 
         reset=reset,
         ensure_all_finite=False,
     )
-    data = _canonical(data)
+    if issparse(data):
+        data = _canonical(data)
     if finite:
         check_finite(estimator, data)
     return data
@@ -75,15 +222,14 @@ def validated_codes(estimator: Any, X: Any) -> np.ndarray:
     return codes
 
 
-def validated_for_fit(
+def _validated_rows(
     estimator: Any, X: Any, X_clean: Any, X_val: Any, groups: Any
 ) -> tuple[Batch, Any, np.ndarray | None]:
-    """Return the arguments of ``fit``: rows, held-out rows and groups."""
-    if is_collection(X):
+    """Return the arrays that ``fit`` gets, beside labels."""
+    if is_dask(X):
         beside = {"X_clean": X_clean, "X_val": X_val, "groups": groups}
-        rows_of_dask, X = X, few_or_collection(X, estimator, beside)
-        if isinstance(X, Collection):
-            names = header(rows_of_dask)
+        names, X = meta(X), _rows_of_dask(X, estimator, beside)
+        if isinstance(X, DaskRows):
             validate_data(estimator, names, reset=True, skip_check_array=True)
             check_finite(estimator, X.extremes)
             return Batch(X), None, None
@@ -94,7 +240,7 @@ def validated_for_fit(
     shape = rows.input.shape
     if X_clean is not None:
         clean = _validated_beside(estimator, X_clean, "X_clean", shape)
-        rows = rows._replace(target=clean)
+        rows = rows._replace(output=clean)
     if X_val is not None:
         for name, other in (("X_clean", X_clean), ("groups", groups)):
             if other is not None:
@@ -132,9 +278,11 @@ def observed_values(estimator: Any, data: Any) -> np.ndarray | None:
     """
     takes_nan = get_tags(estimator).input_tags.allow_nan and not issparse(data)
     check_finite(estimator, data, allow_nan=takes_nan)
-    if not takes_nan or not any(np.isnan(data[part]).any() for part in chunks(data)):
-        return None
-    return ~np.isnan(data)
+    if takes_nan:
+        for part in chunks(data):
+            if np.isnan(data[part]).any():
+                return ~np.isnan(data)
+    return None
 
 
 def check_finite(
@@ -158,19 +306,6 @@ def check_finite(
         raise ValueError(
             f"Input {name} contains infinity or a value too large for "
             f"dtype('float32'), in which {owner} computes. Rescale the data first."
-        )
-
-
-def check_n_components(
-    n_components: float | None, shape: tuple[int, int], skip_connections: str | None
-) -> None:
-    """Raise ``ValueError`` if PCA of such data has fewer components."""
-    limit = min(shape)
-    if n_components is not None and n_components > limit:
-        raise ValueError(
-            f"n_components={n_components} must be between 1 and min(n_samples, "
-            f"n_features)={limit} with skip_connections={skip_connections!r}: training "
-            "starts at PCA, which has no more components than that."
         )
 
 
@@ -202,6 +337,63 @@ def check_scale(estimator: Any, scaling: Scaling, dtype: Any, is_network: bool) 
         )
 
 
+def _rows_of_dask(X: Any, estimator: Any, beside: dict[str, Any]) -> Any:
+    """Return rows of Dask for ``fit``: an array or a frame if few, else a collection.
+
+    Parameters
+    ----------
+    X : dask.array.Array or dask.dataframe.DataFrame
+        The rows.
+
+    estimator : estimator
+        It is named in errors.
+
+    beside : dict
+        Arguments of ``fit`` that go with arrays only, by name.
+    """
+    name, (n_rows, n_features) = type(estimator).__name__, as_array(X).shape
+    most = RESIDENT_BYTES // (4 * n_features)
+    if n_rows <= most:
+        return X.compute()
+    if n_features > _MOST_FEATURES:
+        raise ValueError(
+            f"{name} takes at most {_MOST_FEATURES} features from Dask, since it "
+            f"stores their products with each other. X has {n_features} features."
+        )
+    # The number of rows of a data frame is not known before the first pass.
+    collection = DaskRows.of(X)
+    if collection.shape[0] <= most:
+        return X.compute()
+    parameters = estimator.get_params(deep=False)
+    beside = beside | {"density": parameters.get("density")}
+    beside["target_weight"] = parameters.get("target_weight") or None
+    for other, value in beside.items():
+        if value is not None:
+            raise ValueError(
+                f"{other} cannot be combined with a Dask collection of more than "
+                f"{RESIDENT_BYTES // 2**20} MiB. Leave it out, or give {name} an "
+                "array or a memory map."
+            )
+    return collection
+
+
+def _check_identifier(owner: str, parameter: str, identifier: Any) -> None:
+    """Raise ``ValueError`` where Keras does not know what a parameter names."""
+    kind = parameter.removeprefix("output_")
+    known = {
+        "activation": keras.activations,
+        "loss": keras.losses,
+        "optimizer": keras.optimizers,
+    }
+    try:
+        known[kind].get(identifier)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The {parameter!r} parameter of {owner} must be the name or an "
+            f"instance of a Keras {kind}. Got {identifier!r} instead."
+        ) from error
+
+
 def _check_no_more(estimator: Any, X_clean: Any, X_val: Any) -> None:
     """Raise ``ValueError`` for what ``fit`` does not do with missing values."""
     for name, rows in (("X_clean", X_clean), ("X_val", X_val)):
@@ -215,7 +407,8 @@ def _check_no_more(estimator: Any, X_clean: Any, X_val: Any) -> None:
 
 def _validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any:
     """Return rows that ``fit`` gets beside ``X``."""
-    _check_flat(estimator, rows, name)
+    if getattr(rows, "ndim", 2) > 2:
+        _refuse_images(estimator, rows, name)
     rows = check_array(
         rows,
         accept_sparse="csr",
@@ -223,30 +416,29 @@ def _validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any
         ensure_all_finite=False,
         input_name=name,
     )
-    wanted = tuple(
+    expected = tuple(
         have if want is None else want
         for have, want in zip(rows.shape, shape, strict=True)
     )
-    if rows.shape != wanted:
+    if rows.shape != expected:
         raise ValueError(
-            f"{name} has shape {rows.shape}, but must have shape {wanted} to fit to X."
+            f"{name} has shape {rows.shape}, but must have shape {expected} to match X."
         )
-    rows = _canonical(rows)
+    if issparse(rows):
+        rows = _canonical(rows)
     check_finite(estimator, rows, name)
     return rows
 
 
-def _check_flat(estimator: Any, X: Any, name: str) -> None:
+def _refuse_images(estimator: Any, X: Any, name: str) -> None:
     """Raise ``ValueError`` for images that are not flattened, and say how to."""
-    if getattr(X, "ndim", 2) <= 2:
-        return
     flat, shape = f"{name}.reshape(len({name}), -1)", tuple(X.shape[1:])
     if len(shape) == 3 and shape[0] in _CHANNELS and shape[2] not in _CHANNELS:
         shape = (*shape[1:], shape[0])
         flat = f"numpy.moveaxis({name}, 1, -1).reshape(len({name}), -1)"
     owner = type(estimator).__name__
     if not hasattr(estimator, "image_shape"):
-        owner = "ConvolutionalAutoencoderTransformer"
+        owner = "AutoencoderTransformer"
     raise ValueError(
         f"Found array with dim {X.ndim}. {type(estimator).__name__} expected <= 2: "
         f"{name} has shape {tuple(X.shape)}, and every row is to be one sample. "
@@ -257,7 +449,7 @@ def _check_flat(estimator: Any, X: Any, name: str) -> None:
 
 def _canonical(data: Any) -> Any:
     """Return sparse rows with one entry for each value. The user's stay as they are."""
-    if issparse(data) and not data.has_canonical_format:
+    if not data.has_canonical_format:
         data = data.copy()
         data.sum_duplicates()
     return data

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder
-from ._data import Scaling
-from ._lazy import lazy_for_dask
-from ._linear import LinearPath, PrincipalAxes
-from ._model import Box, FittedModel, Gaussian, NetworkCodec
+from ._inference import Gaussian, NetworkModel
+from ._losses.likelihood import Likelihood
 from ._networks import (
-    ConvolutionalLayers,
+    IMAGE_CONSTRAINTS,
     DenseLayers,
-    Family,
+    Layers,
     NetworkSpec,
-    checked_image_shape,
-    checked_sizes,
-    convolutions,
+    convolutional_layers,
 )
-from ._objective.likelihood import Likelihood
-from ._parameters import merged_constraints
-from ._validation import check_computed, validated
+from ._transformer import lazy_for_dask
+from ._validation import FitData, check_computed, merged_constraints, validated
 
 _TERMS = (Likelihood,)
 
@@ -34,8 +27,6 @@ _DRAWS = 32
 
 _ACTIVE = 0.01
 """Variance of its posterior means from which a component counts as active."""
-
-_POSITIVE = Interval(Integral, 1, None, closed="left")
 
 
 class VariationalAutoencoderTransformer(BaseAutoencoder):
@@ -59,14 +50,14 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
     Parameters
     ----------
     n_components : int, float in (0, 1) or None, default=2
-        Number of components, the width of the code. A float is a share of the variance:
-        the smallest number of components with which PCA explains more than that. None
-        stands for ``min(n_samples, n_features)``.
+        Number of components, the width of the code. A float is a fraction of the
+        variance: the smallest number of components with which PCA explains more than
+        that. None stands for ``min(n_samples, n_features)``.
 
     likelihood : {"gaussian", "bernoulli"}, default="gaussian"
         - "gaussian": rows are normal around the decoded code. The decoder learns one
           variance for all features.
-        - "bernoulli": features are 0 or 1, or shares in between. The decoder learns
+        - "bernoulli": features are 0 or 1, or fractions in between. The decoder learns
           their probabilities.
 
     beta : float, default=1.0
@@ -77,11 +68,11 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
     image_shape : sequence of int, "auto" or None, default=None
         ``(height, width)`` or ``(height, width, channels)`` of the images that rows
         are, for a convolutional network, or "auto", as in
-        :class:`ConvolutionalAutoencoderTransformer`. None stands for a dense network.
+        :class:`AutoencoderTransformer`. None stands for a dense network.
 
     filters : int or array-like of int, default=32
         Number of filters of each convolutional layer, as in
-        :class:`ConvolutionalAutoencoderTransformer`. Ignored without ``image_shape``,
+        :class:`AutoencoderTransformer`. Ignored without ``image_shape``,
         and so are the next two.
 
     kernel_size : int, array-like of int or None, default=None
@@ -102,9 +93,9 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         Keras optimizer. An instance is not changed. Settings that training cannot
         honour raise a ``ValueError``, see ``docs/training.md``.
 
-    learning_rate : float or None, default=None
+    learning_rate : float or "auto", default="auto"
         Rate of the first step. It falls along half a cosine to zero at ``max_iter``.
-        None stands for 0.002 if the optimizer is given by name, and for an instance's
+        "auto" stands for 0.002 if the optimizer is given by name, and for an instance's
         own rate or schedule. For "sgd", "adagrad", "adadelta" and "adafactor" it stands
         for 1, 0.3, 10 and 0.1.
 
@@ -120,7 +111,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         :class:`AutoencoderTransformer`.
 
     dropout : float in [0, 1), default=0.0
-        Share of hidden units dropped in training.
+        Fraction of hidden units dropped in training.
 
     early_stopping : bool, default=True
         Whether to hold out rows, keep the weights that are best on them, and stop when
@@ -128,8 +119,8 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         with the lowest training loss are kept.
 
     validation_fraction : float in (0, 1), default=0.1
-        Share of the rows to hold out, rounded up. If that is fewer than 100 rows, all
-        rows are evaluated in turn, as in :class:`AutoencoderTransformer`.
+        Fraction of the rows to hold out, rounded up. If that is fewer than 100 rows,
+        all rows are evaluated in turn, as in :class:`AutoencoderTransformer`.
 
     n_iter_no_change : int, default=20
         Number of epochs without improvement after which training stops.
@@ -147,8 +138,8 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         noise. Pass an int for the same result in every fit.
 
     verbose : bool, default=False
-        Whether to print the losses of each epoch, and which model was kept. In a
-        terminal and in a notebook the epochs share one line.
+        Whether to print the losses of each epoch, and in the end which model was kept
+        and why.
 
     Attributes
     ----------
@@ -174,8 +165,8 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         Variance of each code's posterior mean over the training rows. Not increasing.
 
     explained_variance_ratio_ : ndarray of shape (n_components_,)
-        Share of the training data's variance that the codes explain, divided among them
-        in proportion to their variances.
+        Fraction of the training data's variance that the codes explain, divided among
+        them in proportion to their variances.
 
     singular_values_ : ndarray of shape (n_components_,)
         Euclidean norm of each centred code over the training rows.
@@ -259,14 +250,12 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
     8
     """
 
+    __module__ = "skae"
     _terms = _TERMS
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         **merged_constraints(_TERMS),
-        "image_shape": ["array-like", StrOptions({"auto"}), None],
-        "filters": ["array-like", _POSITIVE],
-        "kernel_size": ["array-like", _POSITIVE, None],
-        "strides": ["array-like", _POSITIVE, None],
+        **IMAGE_CONSTRAINTS,
     }
 
     def __init__(
@@ -282,7 +271,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         hidden_layer_sizes=(512, 256),
         activation="silu",
         optimizer="adam",
-        learning_rate=None,
+        learning_rate="auto",
         batch_size="auto",
         max_iter=60,
         alpha=1e-5,
@@ -340,9 +329,9 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         """
         check_is_fitted(self)
         data = validated(self, X)
-        assert isinstance(self._codec, NetworkCodec)
+        assert isinstance(self._model, NetworkModel)
         with np.errstate(invalid="ignore", over="ignore"):
-            found = self._codec.evidence(data, _draws(self.n_components_))
+            found = self._model.evidence(data, _draws(self.n_components_))
         check_computed(self, found)
         return found
 
@@ -364,64 +353,33 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         """
         return float(self.score_samples(X).mean())
 
-    def _network_spec(self, n_features: int, n_components: int) -> NetworkSpec:
-        layers: Family
-        layers = dense_layers = DenseLayers(
-            checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
-            self.activation,
-            float(self.dropout),
-        )
-        shape: tuple[int, int, int] | None = None
+    @property
+    def density_(self) -> Gaussian:
+        """object: distribution that ``sample`` draws codes from, the prior."""
+        check_is_fitted(self)
+        return Gaussian(np.zeros(self.n_components_), np.eye(self.n_components_))
+
+    def _network_spec(
+        self, parameters: dict[str, Any], n_features: int, n_components: int
+    ) -> NetworkSpec:
+        layers: Layers
+        layers, shape = DenseLayers.of(parameters), None
         if self.image_shape is not None:
-            shape = checked_image_shape(self.image_shape, n_features)
-            windows = convolutions(shape, self.filters, self.kernel_size, self.strides)
-            layers = ConvolutionalLayers(shape, windows, dense_layers)
+            layers = convolutional_layers(parameters, n_features, layers)
+            shape = layers.image_shape
         return NetworkSpec(
-            n_features,
-            int(n_components),
-            layers,
-            layers,
+            *(n_features, int(n_components), layers, layers),
             likelihood=self.likelihood,
             image_shape=shape,
         )
 
-    def _linear_path(
-        self, axes: PrincipalAxes, own: Scaling, scaling: Scaling, predictor
-    ) -> LinearPath:
-        mean = (own.mean - scaling.mean) / scaling.scale
-        return LinearPath.probabilistic_pca(axes, scaling.scale, mean, self.likelihood)
-
-    def _network_model(
-        self,
-        codec: NetworkCodec,
-        data,
-        linear: LinearPath | None,
-        seen: tuple[Box, Box] | None = None,
-    ) -> FittedModel:
-        # Its own prior sets the scale and the directions of its codes, and its own
-        # likelihood says how far to trust it.
-        return FittedModel.network(codec, data, None, rotate=False, whiten=False)
-
-    def _linear_model(
-        self, baseline: NetworkCodec | None, data, axes, own, predictor
-    ) -> FittedModel:
-        assert baseline is not None
-        return FittedModel.network(
-            baseline, data, None, rotate=False, whiten=False, kind="linear"
-        )
-
-    def _attributes(
-        self, model: FittedModel, data, mean: np.ndarray, n_samples: int, labels=None
-    ) -> dict[str, Any]:
-        assert isinstance(model.codec, NetworkCodec)
-        return super()._attributes(model, data, mean, n_samples) | {
-            "divergence_": model.codec.divergences(data),
-            "n_active_components_": int((model.explained_variance > _ACTIVE).sum()),
+    def _attributes(self, model: Any, data: FitData, *history: Any) -> dict[str, Any]:
+        n_active = int((model.explained_variance > _ACTIVE).sum())
+        return {
+            **super()._attributes(model, data, *history),
+            "divergence_": model.divergences(data.X),
+            "n_active_components_": n_active,
         }
-
-    def _density(self, model: FittedModel, data) -> Gaussian:
-        width = len(model.explained_variance)
-        return Gaussian(np.zeros(width), np.eye(width))
 
 
 def _draws(n_components: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 
 from ._autoencoder import AutoencoderTransformer
-from ._documentation import API_PAGE
-from ._model import draw_from
+from ._inference import draw_from
+from ._state import EstimatorMixin
 
 __all__ = ["AutoencoderOverSampler"]
 
@@ -20,7 +20,7 @@ _BANDWIDTH = 0.25
 """In deviations within classes. With the usual rules, larger ones, classes overlap."""
 
 
-class AutoencoderOverSampler(BaseOverSampler):
+class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
     """Over-sample classes by decoding codes near those of their rows.
 
     One autoencoder is fitted to all rows. One density for each class is fitted to the
@@ -29,7 +29,7 @@ class AutoencoderOverSampler(BaseOverSampler):
 
     Parameters
     ----------
-    autoencoder : estimator or None, default=None
+    estimator : estimator or None, default=None
         Any of skae's autoencoders, or a pipeline that ends in one. None stands for
         ``AutoencoderTransformer(16)``, with fewer components where there are fewer rows
         or features.
@@ -52,8 +52,14 @@ class AutoencoderOverSampler(BaseOverSampler):
     sampling_strategy_ : dict
         For each class the number of rows made.
 
-    autoencoder_ : estimator
-        Fitted to all rows.
+    estimator_ : estimator
+        The autoencoder, fitted to all rows.
+
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen in ``fit``, if all are strings.
 
     See Also
     --------
@@ -70,34 +76,32 @@ class AutoencoderOverSampler(BaseOverSampler):
     [(0, 357), (1, 357)]
     """
 
-    _doc_link_module = "skae"
-    _doc_link_template = API_PAGE
     _parameter_constraints: dict = {
         **BaseOverSampler._parameter_constraints,
-        "autoencoder": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "estimator": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "density": [HasMethods(["fit", "sample"]), None],
     }
 
     def __init__(
         self,
-        autoencoder=None,
+        estimator=None,
         *,
         density=None,
         sampling_strategy="auto",
         random_state=None,
     ):
         super().__init__(sampling_strategy=sampling_strategy)
-        self.autoencoder = autoencoder
+        self.estimator = estimator
         self.density = density
         self.random_state = random_state
 
     def _fit_resample(self, X, y, **params):
         rng = check_random_state(self.random_state)
-        given = self.autoencoder
+        given = self.estimator
         if given is None:
             given = AutoencoderTransformer(min(16, *X.shape))
         autoencoder = _seeded_clone(given, rng)
-        self.autoencoder_ = autoencoder.fit(X, y)
+        self.estimator_ = autoencoder.fit(X, y)
         codes = autoencoder.transform(X)
         deviations = _deviations_within(codes, y)
         rows, labels = [X], [y]

@@ -16,17 +16,15 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._documentation import API_PAGE
-from ._imputation import Correction, Units, trained
-from ._layout import with_layout, without_layout
-from ._linear import ProbabilisticPCA, searched
+from ._imputation import Correction, Units, fit_correction
+from ._linear import ProbabilisticPCA, select_ppca
 from ._networks import checked_sizes
-from ._undo import undone_on_failure
+from ._state import EstimatorMixin, restore_on_error
 
 __all__ = ["AutoencoderImputer"]
 
 
-class AutoencoderImputer(TransformerMixin, BaseEstimator):
+class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
     """Fill in missing values by probabilistic PCA and networks that correct it.
 
     Probabilistic PCA with missing values [1]_ [2]_ is fitted by expectation
@@ -67,8 +65,8 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         Otherwise they are left out.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the held-out values, the folds, the initial weights and the further
-        holes. Pass an int for the same result in every fit.
+        Determines the held-out values, the folds, the initial weights and the values
+        that are hidden in training. Pass an int for the same result in every fit.
 
     Attributes
     ----------
@@ -122,8 +120,6 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
     (4, 2)
     """
 
-    _doc_link_module = "skae"
-    _doc_link_template = API_PAGE
     _parameter_constraints: dict = {
         "n_components": [
             Interval(Integral, 1, None, closed="left"),
@@ -164,7 +160,7 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @undone_on_failure
+    @restore_on_error
     def fit(self, X, y=None):
         """Fit probabilistic PCA and the networks to the observed values of ``X``.
 
@@ -201,16 +197,16 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
             self._units = Units.of(X, known)
             rows = self._units.apply(X, known)
             n_components = self._checked_n_components(rows.shape)
-            self._model = searched(rows, known, n_components, rng)
+            self._model = select_ppca(rows, known, n_components, rng)
             if self.max_iter:
-                self._correction, n_iter = trained(
+                self._correction, n_iter = fit_correction(
                     *(rows, known, self._model, self._units, sizes),
                     *(int(self.max_iter), rng),
                 )
         self.n_iter_ = max(n_iter, 1)
         self.n_components_ = self._model.n_components if self._model else 0
         if self._correction is not None:
-            self.corrected_features_[self._valid] = self._correction.shares > 0
+            self.corrected_features_[self._valid] = self._correction.fractions > 0
         self.selected_model_ = "network" if self._correction else "linear"
         return self
 
@@ -263,16 +259,16 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
 
     def _filled(self, X: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Return complete rows of features that were observed in ``fit``."""
-        holed = ~observed.all(axis=1)
-        if self._model is None or not holed.any():
+        incomplete = ~observed.all(axis=1)
+        if self._model is None or not incomplete.any():
             return X
-        known = observed[holed]
-        rows = self._units.apply(X[holed].astype(np.float64), known)
+        known = observed[incomplete]
+        rows = self._units.apply(X[incomplete].astype(np.float64), known)
         imputed = self._model.imputed(rows, known)
         if self._correction is not None:
             imputed += self._correction.of(self._units.inputs(imputed, known))
         filled = X.copy()
-        filled[holed] = np.where(known, X[holed], self._units.invert(imputed))
+        filled[incomplete] = np.where(known, X[incomplete], self._units.invert(imputed))
         return filled
 
     def _checked_n_components(self, shape: tuple[int, int]) -> int | None:
@@ -307,9 +303,3 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = self._marks_by_nan
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-    def __getstate__(self):
-        return with_layout(super().__getstate__())
-
-    def __setstate__(self, state):
-        super().__setstate__(without_layout(self, state))

@@ -12,9 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
-from ._documentation import API_PAGE
-from ._layout import with_layout, without_layout
-from ._outliers import EncodedRows, HeldOutFits, check_can_hold_out
+from ._outlier_scores import EncodedRows, HeldOutFits, check_can_hold_out
+from ._state import EstimatorMixin, restore_on_error
 from ._validation import validated
 
 __all__ = ["AutoencoderOutlierDetector"]
@@ -23,7 +22,7 @@ _FENCE = 1.5
 """Interquartile ranges below the lower quartile: Tukey's rule for box plots."""
 
 
-class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(EstimatorMixin, OutlierMixin, BaseEstimator):
     r"""Detect outliers by the likelihood of their codes and of their residuals.
 
     The score of a row :math:`x` with code :math:`z` and reconstruction :math:`\hat x`
@@ -57,7 +56,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
 
         - "auto": scores of held-out rows give it, by the rule of box plots. It is 1.5
           interquartile ranges below their lower quartile.
-        - A float is the share of the training rows below the threshold.
+        - A float is the fraction of the training rows below the threshold.
 
     bandwidth : "auto" or float in (0, 1], default="auto"
         Width of the kernels that describe the codes. 1 stands for one normal
@@ -119,8 +118,6 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     1.0
     """
 
-    _doc_link_module = "skae"
-    _doc_link_template = API_PAGE
     _parameter_constraints: dict = {
         "estimator": [BaseAutoencoder, None],
         "contamination": [
@@ -148,6 +145,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @restore_on_error
     def fit(self, X, y=None):
         """Fit the autoencoder, the density of its codes and the threshold.
 
@@ -228,7 +226,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def explain(self, X):
-        """Return each feature's share of what makes a row improbable.
+        """Return how much each feature contributes to what makes a row improbable.
 
         A feature counts by how much the row's squared distance from the rows most like
         it falls if the feature takes its most probable value, and the others keep
@@ -243,7 +241,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
 
         Returns
         -------
-        shares : ndarray of shape (n_samples, n_features)
+        contributions : ndarray of shape (n_samples, n_features)
             They are not negative, and add up to 1 in each row.
 
         References
@@ -252,7 +250,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
            monitoring", Automatica 45(7).
         """
         check_is_fitted(self)
-        return self._density.shares(validated(self, X))
+        return self._density.contributions(validated(self, X))
 
     def _autoencoder(self, seed: int) -> BaseAutoencoder:
         """Return a new autoencoder."""
@@ -266,7 +264,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         if self.contamination == "auto":
             low, high = np.percentile(self.held_out_scores_, [25, 75])
             return float(low - _FENCE * (high - low))
-        # This share is one of the training rows, by the convention of scikit-learn.
+        # This fraction is one of the training rows, by the convention of scikit-learn.
         scores = self._density.log_density(data)
         return float(np.percentile(scores, 100 * self.contamination))
 
@@ -274,9 +272,3 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    def __getstate__(self):
-        return with_layout(super().__getstate__())
-
-    def __setstate__(self, state):
-        super().__setstate__(without_layout(self, state))

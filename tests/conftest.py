@@ -1,7 +1,6 @@
 """Data, estimators and helper functions that several tests share."""
 
 import os
-import pathlib
 import pickle
 import subprocess
 import sys
@@ -28,6 +27,19 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.exceptions import InconsistentVersionWarning
 
 from skae import AutoencoderTransformer
+
+# Most of the time goes into compilation. With these flags XLA compiles small programs
+# in half the time, and they run as fast.
+QUICK_XLA = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
+
+
+def pytest_configure():
+    """Set flags of XLA, if this version knows them. Another one ends the process."""
+    if "XLA_FLAGS" in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    done = run("import jax; jax.numpy.ones(1) + 1", XLA_FLAGS=QUICK_XLA)
+    if done.returncode == 0:
+        os.environ["XLA_FLAGS"] = QUICK_XLA
 
 
 def pytest_collection_modifyitems(items):
@@ -76,6 +88,25 @@ def network(digits):
     return fitted
 
 
+@pytest.fixture
+def close_figures():
+    """Close all figures of matplotlib after the test."""
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
+
+
+def images(n_components=2, **parameters):
+    """Return an estimator for rows that are images, or lines of pixels."""
+    return AutoencoderTransformer(n_components, **{"image_shape": "auto", **parameters})
+
+
+def on_grid(values):
+    """Round to multiples of 2^-16, as training does. This removes rounding errors."""
+    return np.rint(values * 2.0**16).astype(np.float32) / np.float32(2**16)
+
+
 def small_network(**parameters):
     """Return an estimator that beats PCA on digits in about a second."""
     return AutoencoderTransformer(
@@ -102,15 +133,6 @@ def run(code, timeout=120, **environment):
         check=False,
         timeout=timeout,
     )
-
-
-LAYOUT_0 = pickle.loads(
-    (pathlib.Path(__file__).parent / "data" / "layout_0.pickle").read_bytes()
-)
-"""Estimators as they were stored before layouts had numbers, by NumPy 1.26.
-
-For each name the pickle, a method, rows, and what the method returned for them.
-"""
 
 
 def loaded(pickled):

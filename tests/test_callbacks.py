@@ -1,17 +1,25 @@
-"""Estimators support scikit-learn's callbacks."""
+"""Estimators support scikit-learn's callbacks, and say what they kept."""
 
 import numpy as np
 import pytest
 from conftest import small_network
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skae import VariationalAutoencoderTransformer
 
-callback = pytest.importorskip(
-    "sklearn.callback", reason="callbacks came with scikit-learn 1.9"
+try:
+    from sklearn import callback
+except ImportError:
+    callback = None
+
+needs_callbacks = pytest.mark.skipif(
+    callback is None, reason="callbacks came with scikit-learn 1.9"
 )
+
+SMALL = dict(max_iter=2, random_state=0)
 
 
 class Recorder:
@@ -36,6 +44,7 @@ class Recorder:
         return len(self.scores) == self.stop_after
 
 
+@needs_callbacks
 def test_callbacks_see_every_epoch(digits):
     recorder = Recorder()
     fitted = small_network(max_iter=3).set_callbacks(recorder).fit(digits)
@@ -52,19 +61,20 @@ def test_callbacks_see_every_epoch(digits):
     np.testing.assert_array_equal(fitted.transform(digits), plain.transform(digits))
 
 
-@pytest.mark.parametrize(
-    "estimator",
-    [
-        small_network(max_iter=2),
-        small_network(max_iter=2, early_stopping=False),
-        small_network(max_iter=2, target_weight=0.5),
-        VariationalAutoencoderTransformer(
-            2, hidden_layer_sizes=(8,), max_iter=2, random_state=0
-        ),
-    ],
-    ids=["plain", "all rows train", "labels", "variational"],
-)
-def test_an_estimator_in_mid_fit_has_every_fitted_attribute(estimator, digits):
+ESTIMATORS = {
+    "plain": small_network(**SMALL),
+    "all rows train": small_network(early_stopping=False, **SMALL),
+    "labels": small_network(target_weight=0.5, **SMALL),
+    "variational": VariationalAutoencoderTransformer(
+        3, hidden_layer_sizes=(32,), **SMALL
+    ),
+}
+
+
+@needs_callbacks
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_an_estimator_in_mid_fit_has_every_fitted_attribute(kind, digits):
+    estimator = clone(ESTIMATORS[kind])
     seen = []
 
     class Attributes(Recorder):
@@ -91,11 +101,13 @@ def test_an_estimator_in_mid_fit_has_every_fitted_attribute(estimator, digits):
     assert seen[-1]["best_loss_"] == estimator.best_loss_
 
 
+@needs_callbacks
 def test_callbacks_can_stop_training(digits):
     recorder = Recorder(stop_after=2)
     assert small_network().set_callbacks(recorder).fit(digits).n_iter_ == 2
 
 
+@needs_callbacks
 def test_callbacks_are_torn_down_after_a_failure(digits):
     class Failing(Recorder):
         def on_fit_task_end(self, estimator, context):
@@ -110,31 +122,20 @@ def test_callbacks_are_torn_down_after_a_failure(digits):
     assert vars(estimator) == before
 
 
-def test_scoring_monitor_records_the_scores_of_epochs(digits):
+@needs_callbacks
+@pytest.mark.parametrize("kind", ["plain", "variational"])
+def test_scoring_monitor_records_the_scores_of_epochs(kind, digits):
     monitor = callback.ScoringMonitor(
-        scoring={"explained": lambda estimator, X, y: estimator.score(X)}
+        scoring={"ours": lambda estimator, X, y: estimator.score(X)}
     )
-    fitted = small_network(max_iter=2).set_callbacks(monitor)
+    fitted = clone(ESTIMATORS[kind]).set_callbacks(monitor)
     fitted.fit(digits, digits[:, 0])
-    log = [
-        entry["explained"] for entry in monitor.get_logs().data if "explained" in entry
-    ]
+    log = [entry["ours"] for entry in monitor.get_logs().data if "ours" in entry]
     assert len(log) >= 2
-    assert log[1] == pytest.approx(fitted.score(digits), abs=1e-5)
+    assert log[1] == pytest.approx(fitted.score(digits), rel=1e-5)
 
 
-def test_scoring_monitor_records_variational_fits(digits):
-    monitor = callback.ScoringMonitor(
-        scoring={"bound": lambda estimator, X, y: estimator.score(X)}
-    )
-    fitted = VariationalAutoencoderTransformer(
-        2, hidden_layer_sizes=(8,), max_iter=2, random_state=0
-    ).set_callbacks(monitor)
-    fitted.fit(digits, digits[:, 0])
-    log = [entry["bound"] for entry in monitor.get_logs().data]
-    assert log[-1] == pytest.approx(fitted.score(digits), rel=1e-5)
-
-
+@needs_callbacks
 def test_progress_bar_on_a_grid_search_shows_every_level(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     epochs = []
@@ -156,7 +157,7 @@ def test_progress_bar_on_a_grid_search_shows_every_level(capsys, monkeypatch):
     X = np.random.default_rng(0).normal(size=(40, 4))
     autoencoder = small_network(hidden_layer_sizes=(4,), max_iter=2)
     autoencoder.set_params(early_stopping=False)
-    grid = {"autoencodertransformer__n_components": [1, 2]}
+    grid = {"autoencodertransformer__alpha": [0.0, 0.1]}
     pipeline = make_pipeline(autoencoder, LogisticRegression())
     search = GridSearchCV(pipeline, grid, cv=2, refit=False)
     bars = callback.ProgressBar(max_propagation_depth=None)
@@ -176,3 +177,11 @@ def test_progress_bar_on_a_grid_search_shows_every_level(capsys, monkeypatch):
         found = [one for one in lines if one.strip().startswith(line)]
         assert len(found) == times
         assert all("100%" in one for one in found)
+
+
+def test_verbose_says_that_pca_was_kept(digits, capsys):
+    small_network(verbose=True, **SMALL).fit(digits[:9])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "Kept PCA: no epoch was better." in last
+    small_network(hidden_layer_sizes=(), verbose=True).fit(digits)
+    assert capsys.readouterr().out == "Kept PCA: it is the optimum.\n"

@@ -14,12 +14,19 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_digits, load_linnerud
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer
+
+
+def pca(n_components=3, **parameters):
+    """Return an estimator that trains no network, for what concerns no network."""
+    return AutoencoderTransformer(n_components, hidden_layer_sizes=(), **parameters)
 
 
 def test_clone_and_params():
@@ -33,57 +40,43 @@ def test_clone_and_params():
 
 
 def test_unsupervised_grid_search_selects_the_higher_explained_variance(digits):
-    search = GridSearchCV(small_network(max_iter=4), {"n_components": [1, 4]}, cv=3)
-    search.fit(digits)
-    assert search.best_params_ == {"n_components": 4}
-    assert search.best_score_ > PCA(4).fit(digits).explained_variance_ratio_.sum()
-
-
-def test_grid_search_in_two_processes_gives_the_scores_of_one(digits):
-    y = load_digits().target
-    pipeline = make_pipeline(small_network(max_iter=4), LogisticRegression(max_iter=50))
-    grid = {
-        "autoencodertransformer__n_components": [2, 6],
-        "autoencodertransformer__alpha": [0.0, 1e-3],
-    }
-    scores = [
-        GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs)
-        .fit(digits / 16, y)
-        .cv_results_["mean_test_score"]
-        for n_jobs in (1, 2)
-    ]
-    np.testing.assert_array_equal(*scores)
-    assert scores[0].max() > 0.8
+    search = GridSearchCV(
+        small_network(max_iter=4),
+        {"hidden_layer_sizes": [(), (32,)]},
+        cv=2,
+        refit=False,
+    )
+    search.fit(digits[:1796])
+    assert search.best_params_ == {"hidden_layer_sizes": (32,)}
+    assert search.best_score_ > PCA(3).fit(digits).explained_variance_ratio_.sum()
 
 
 def test_two_components_classify_better_than_two_components_of_pca(digits):
-    y = load_digits().target
+    X_train, X_test, y_train, y_test = train_test_split(
+        digits, load_digits().target, random_state=0
+    )
+    network = small_network(n_components=2, hidden_layer_sizes=(64, 32), max_iter=40)
     scores = [
-        cross_val_score(
-            make_pipeline(reducer, StandardScaler(), LogisticRegression()),
-            digits,
-            y,
-            cv=3,
-        ).mean()
-        for reducer in (PCA(2), AutoencoderTransformer(2, random_state=0))
+        make_pipeline(reducer, StandardScaler(), KNeighborsClassifier())
+        .fit(X_train, y_train)
+        .score(X_test, y_test)
+        for reducer in (PCA(2), network)
     ]
-    assert scores[1] > scores[0] + 0.1
+    assert scores[1] > scores[0] + 0.15
 
 
 def test_feature_union(digits):
-    union = FeatureUnion([("pca", PCA(2)), ("codes", small_network())])
+    union = FeatureUnion([("scaled", StandardScaler()), ("codes", pca())])
     codes = union.fit_transform(digits)
-    assert codes.shape == (len(digits), 5)
-    np.testing.assert_array_equal(
-        codes[:, 2:], small_network().fit(digits).transform(digits)
-    )
-    assert make_union(small_network()).fit(digits).transform(digits[:2]).shape == (2, 3)
+    assert codes.shape == (len(digits), 67)
+    np.testing.assert_array_equal(codes[:, 64:], pca().fit(digits).transform(digits))
+    assert make_union(pca()).fit(digits).transform(digits[:2]).shape == (2, 3)
 
 
 def test_column_transformer(wine):
     acids = ["malic_acid", "ash", "alcalinity_of_ash"]
     transformer = ColumnTransformer(
-        [("acids", small_network(n_components=2), acids)], remainder="passthrough"
+        [("acids", pca(2), acids)], remainder="passthrough"
     ).set_output(transform="pandas")
     result = transformer.fit_transform(wine)
     assert list(result.columns[:2]) == [
@@ -95,7 +88,7 @@ def test_column_transformer(wine):
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_set_output_and_names(library, wine):
-    estimator = small_network().set_output(transform=library)
+    estimator = pca().set_output(transform=library)
     result = estimator.fit_transform(wine)
     names = [f"autoencodertransformer{i}" for i in range(3)]
     assert list(result.columns) == names
@@ -107,15 +100,17 @@ def test_set_output_and_names(library, wine):
 
 
 def test_pandas_and_polars_data_frames_are_accepted(wine):
-    expected = small_network().fit(wine.to_numpy()).transform(wine.to_numpy())
+    # A network, since frames are read during training, too.
+    network = small_network(max_iter=1)
+    expected = clone(network).fit(wine.to_numpy()).transform(wine.to_numpy())
     for frame in (wine, pl.from_pandas(wine)):
-        fitted = small_network().fit(frame)
+        fitted = clone(network).fit(frame)
         assert list(fitted.feature_names_in_) == list(wine.columns)
         np.testing.assert_array_equal(fitted.transform(frame), expected)
 
 
 def test_reordered_or_missing_columns_raise(wine):
-    fitted = small_network().fit(wine)
+    fitted = pca().fit(wine)
     with pytest.raises(ValueError, match="Feature names must be in the same order"):
         fitted.transform(wine[wine.columns[::-1]])
     with pytest.raises(ValueError, match="Feature names seen at fit time, yet now mis"):
@@ -126,19 +121,20 @@ def test_the_estimator_transforms_targets():
     X, Y = load_linnerud(return_X_y=True)
     regressor = TransformedTargetRegressor(
         LinearRegression(),
-        transformer=small_network(n_components=2),
+        transformer=pca(2),
         check_inverse=False,
     )
     predicted = regressor.fit(X, Y).predict(X)
     assert predicted.shape == Y.shape
-    assert regressor.score(X, Y) > 0.2
+    # The linear regression on codes, decoded.
+    codes = PCA(2).fit(Y)
+    by_hand = LinearRegression().fit(X, codes.transform(Y)).predict(X)
+    np.testing.assert_allclose(predicted, codes.inverse_transform(by_hand))
 
 
 def test_frozen_estimator_is_not_fitted_again(network, digits):
     y = load_digits().target
-    pipeline = make_pipeline(
-        FrozenEstimator(network), LogisticRegression(max_iter=20_000)
-    )
+    pipeline = make_pipeline(FrozenEstimator(network), GaussianNB())
     before = network.transform(digits)
     pipeline.fit(digits[:200], y[:200])
     np.testing.assert_array_equal(pipeline[:-1].transform(digits), before)
@@ -146,9 +142,8 @@ def test_frozen_estimator_is_not_fitted_again(network, digits):
 
 def test_pipeline_memory_caches_the_fit(tmp_path, digits):
     y = load_digits().target
-    pipeline = make_pipeline(
-        small_network(), LogisticRegression(max_iter=20_000), memory=str(tmp_path)
-    )
+    network = small_network(max_iter=1)
+    pipeline = make_pipeline(network, GaussianNB(), memory=str(tmp_path))
     first = pipeline.fit(digits, y).predict(digits)
     assert any(tmp_path.rglob("output.pkl"))
     np.testing.assert_array_equal(pipeline.fit(digits, y).predict(digits), first)
@@ -175,10 +170,11 @@ def test_the_memory_layout_of_the_input_does_not_matter(convert, network, digits
 
 def test_inputs_are_not_changed(digits):
     X = digits.copy()
-    small_network().fit(X).transform(X)
+    small_network(max_iter=1).fit(X).transform(X)
     np.testing.assert_array_equal(X, digits)
 
 
+@pytest.mark.slow
 def test_global_state_is_not_changed(digits):
     import keras
 
@@ -196,8 +192,13 @@ def test_global_state_is_not_changed(digits):
         np.geterr(),
     )
     fitted = small_network(
-        dropout=0.1, corruption="gaussian", encoder=build_encoder
-    ).fit(digits)
+        hidden_layer_sizes=(4,),
+        dropout=0.1,
+        corruption="gaussian",
+        encoder=build_encoder,
+        max_iter=1,
+        early_stopping=False,
+    ).fit(digits[:100])
     fitted.transform(digits)
     assert fitted.encoder_.count_params() > 0
     after = (
@@ -220,7 +221,7 @@ def build_encoder(n_features, n_components):
     return keras.Sequential(
         [
             keras.Input((n_features,)),
-            keras.layers.Dense(16, "relu"),
+            keras.layers.Dense(4, "relu"),
             keras.layers.Dropout(0.1),
             keras.layers.Dense(n_components),
         ]

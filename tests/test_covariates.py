@@ -7,13 +7,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.decomposition import PCA
 
 from skae._data import Scaling
-from skae._linear import (
-    PrincipalCovariates,
-    RunningSums,
-    _covariates,
-    _principal_axes,
-    discriminant,
-)
+from skae._linear import PrincipalCovariates, _covariates, _pca, fit_pca
 
 LEAST_ALPHA = 1e-6
 
@@ -113,7 +107,7 @@ def test_the_result_is_that_of_the_definition(name, weight):
 @pytest.mark.parametrize("kind", [np.asarray, np.asfortranarray, sparse.csr_matrix])
 @pytest.mark.parametrize("size", [1e7, 0])
 def test_every_kind_of_array_gives_the_same(kind, size, monkeypatch):
-    monkeypatch.setattr(_principal_axes, "_EXACT_SIZE", size)
+    monkeypatch.setattr(_pca, "_EXACT_SIZE", size)
     for name in ("classes", "wide"):
         X, Y = data(name)
         X[X < 0] = 0
@@ -164,19 +158,19 @@ def test_codes_are_uncorrelated_sorted_and_signed():
     assert (found.decoder[np.arange(5), largest] > 0).all()
 
 
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.02])
-def test_rows_without_labels_have_predicted_targets(share):
+@pytest.mark.parametrize("fraction", [1.0, 0.5, 0.02])
+def test_rows_without_labels_have_predicted_targets(fraction):
     X, Y = data("classes")
-    labelled = np.random.default_rng(1).uniform(size=len(X)) < share
+    labelled = np.random.default_rng(1).uniform(size=len(X)) < fraction
     hidden = np.where(labelled[:, None], Y, np.nan)
     found = fit(X, hidden, labelled=labelled, alpha=0.1)
     assert_agrees(found, X, by_definition(X, Y, 2, 0.5, 0.1, labelled))
 
 
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.02])
-def test_shares_are_those_of_the_rows(share):
+@pytest.mark.parametrize("fraction", [1.0, 0.5, 0.02])
+def test_fractions_are_those_of_the_rows(fraction):
     X, Y = data("classes")
-    labelled = np.random.default_rng(1).uniform(size=len(X)) < share
+    labelled = np.random.default_rng(1).uniform(size=len(X)) < fraction
     found = fit(X, Y, labelled=labelled)
     _, restored, predicted = outputs(found, X)
     left = np.square(X - restored).sum() / np.square(X - X.mean(axis=0)).sum()
@@ -273,105 +267,47 @@ def test_as_many_components_as_possible_restore_the_rows(name):
 def test_large_data_are_replaced_by_their_leading_axes(monkeypatch):
     monkeypatch.setattr(_covariates, "_ALL_AXES", 0)
     monkeypatch.setattr(_covariates, "_LEADING", 4)
-    monkeypatch.setattr(_principal_axes, "_EXACT_SIZE", 0)
-    monkeypatch.setattr(_principal_axes, "_WIDE", 0)
+    monkeypatch.setattr(_pca, "_EXACT_SIZE", 0)
+    monkeypatch.setattr(_pca, "_WIDE", 0)
     X, Y = data("classes")
     pca = PCA(6).fit(X)
     restored = pca.inverse_transform(pca.transform(X))
     codes, _, predicted = outputs(fit(X, Y, alpha=LEAST_ALPHA), X)
     # The total variance of X scales it, not that of its leading axes.
-    share = restored.var(axis=0).sum() / X.var(axis=0).sum()
-    weight = 0.5 / (0.5 + 0.5 * share)
-    expected = by_definition(restored, Y, 2, weight, LEAST_ALPHA / share)
+    fraction = restored.var(axis=0).sum() / X.var(axis=0).sum()
+    weight = 0.5 / (0.5 + 0.5 * fraction)
+    expected = by_definition(restored, Y, 2, weight, LEAST_ALPHA / fraction)
     np.testing.assert_allclose(predicted, expected[2], atol=1e-6)
     assert abs(np.corrcoef(codes[:, 0], expected[0][:, 0])[0, 1]) > 1 - 1e-9
 
 
-def sums_of(X, Y, labelled=None, size=7):
-    """Return the sums over rows that come in small batches."""
-    labelled = np.ones(len(X), bool) if labelled is None else labelled
-    sums = RunningSums.zero(X.shape[1], Y.shape[1])
-    for start in range(0, len(Y), size):
-        part = slice(start, start + size)
-        sums = sums.with_rows(X[part], Y[part], labelled[part])
-    return sums
-
-
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.02])
-@pytest.mark.parametrize("shift", [0, 1e6])
-def test_sums_of_batches_are_those_of_all_rows(shift, share):
-    X, Y = data("classes")
-    X, Y = X + shift, Y + shift
-    labelled = np.random.default_rng(1).uniform(size=len(X)) < share
-    sums = sums_of(X, np.where(labelled[:, None], Y, np.nan), labelled)
-    for moments, rows in ((sums.rows, X), (sums.labelled, X[labelled])):
-        assert moments.count == len(rows)
-        np.testing.assert_allclose(moments.mean, rows.mean(axis=0))
-        expected = np.cov(rows.T, bias=True) * len(rows)
-        largest = np.abs(expected).max()
-        np.testing.assert_allclose(moments.scatter, expected, atol=1e-9 * largest)
-    centred, targets = (A[labelled] - A[labelled].mean(axis=0) for A in (X, Y))
-    np.testing.assert_allclose(sums.products, centred.T @ targets, atol=1e-6)
-    np.testing.assert_allclose(sums.target_square, np.square(targets).sum())
-    np.testing.assert_allclose(sums.target_mean, Y[labelled].mean(axis=0))
-
-
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.1])
-@pytest.mark.parametrize(
-    "name", ["diabetes", "classes", "few rows", "wide", "many targets"]
-)
-def test_the_model_of_sums_is_that_of_the_rows(name, share):
+@pytest.mark.parametrize("name", ["classes", "wide", "many targets"])
+def test_the_linear_model_has_the_attributes_of_pca(name):
+    """Variances are those of the codes, and what the codes leave is noise."""
     X, Y = data(name)
-    labelled = np.random.default_rng(1).uniform(size=len(X)) < share
-    sums = sums_of(X, Y, labelled)
-    found = PrincipalCovariates.of_sums(sums, sums.axes, 3, 0.7)
-    expected = fit(X, Y, 3, 0.7, labelled=labelled)
-    np.testing.assert_allclose(found.alpha, expected.alpha, rtol=1e-6)
-    assert_agrees(found, X, outputs(expected, X))
-    for one in ("unexplained", "unexplained_targets", "explained_variance"):
-        np.testing.assert_allclose(
-            getattr(found, one), getattr(expected, one), rtol=1e-6
-        )
+    k, scaling = 4, Scaling.fit(X)
+    pca = fit_pca(X, scaling, k, np.random.RandomState(0))
+    head = np.ones((k, 2)), np.arange(2.0)
+    model = fit(X, Y, k).linear_model(pca, head)
+    codes = model.encode(X)
+    restored = model.decode(codes)
+    covariance = np.diag(model.explained_variance)
     np.testing.assert_allclose(
-        found.as_axes(len(X)).noise_variance, expected.as_axes(len(X)).noise_variance
+        np.cov(codes.T), covariance, atol=1e-8 * covariance.max()
     )
-
-
-def test_sums_without_labels_or_without_variance_leave_pca():
-    X, Y = data("classes")
-    for labelled, targets in (
-        (np.zeros(len(X), bool), Y),
-        (np.arange(len(X)) == 3, Y),
-        (None, np.full_like(Y, 0.1)),
-    ):
-        sums = sums_of(X, targets, labelled)
-        found = PrincipalCovariates.of_sums(sums, sums.axes, 2, 0.5)
-        np.testing.assert_allclose(found.decoder, PCA(2).fit(X).components_, atol=1e-9)
-        np.testing.assert_array_equal(found.head, 0)
-    sums = sums_of(np.full_like(X, 0.1), Y)
-    found = PrincipalCovariates.of_sums(sums, sums.axes, 3, 0.5)
-    np.testing.assert_array_equal(found.head, 0)
-    np.testing.assert_allclose(found.decoder @ found.encoder, np.eye(3), atol=1e-9)
-
-
-@pytest.mark.parametrize("share", [1.0, 0.2])
-def test_the_discriminant_of_sums_is_that_of_the_codes(share):
-    """Compare with the definition, computed from the codes themselves."""
-    X, Y = data("classes")
-    Y = np.round(Y - 5)  # indicators
-    labelled = np.random.default_rng(1).uniform(size=len(X)) < share
-    sums = sums_of(X, Y, labelled)
-    encoder = PrincipalCovariates.of_sums(sums, sums.axes, 2, 0.5).encoder
-    codes = (X - X.mean(axis=0)) @ encoder
-    kernel, bias = discriminant(sums, encoder, codes.var(axis=0))
-    known, which = codes[labelled], Y[labelled].argmax(axis=1)
-    means = np.array([known[which == c].mean(axis=0) for c in range(3)])
-    within = (known - means[which]).T @ (known - means[which])
-    pooled = (within + np.diag(codes.var(axis=0))) / (len(known) + 1)
-    weights = np.linalg.solve(pooled, means.T)
-    shares = np.bincount(which) / len(which)
-    expected = codes @ weights - 0.5 * (means.T * weights).sum(axis=0) + np.log(shares)
-    logits = codes @ kernel + bias
-    np.testing.assert_allclose(
-        logits - logits[:, :1], expected - expected[:, :1], atol=1e-9
-    )
+    total = np.square(X - X.mean(axis=0)).sum()
+    left = np.square(X - restored).sum()
+    assert 1 - model.explained_variance_ratio.sum() == pytest.approx(left / total)
+    assert model.unexplained == pytest.approx(left / total)
+    # Of each code alone, and of PCA with as many.
+    alone = np.square(codes).sum(axis=0) * np.square(model.components).sum(axis=1)
+    ratio = model.explained_variance_ratio
+    np.testing.assert_allclose(ratio / ratio.sum(), alone / alone.sum())
+    expected = PCA(k).fit(X).explained_variance_ratio_.sum()
+    assert model.unexplained_by_pca == pytest.approx(1 - expected)
+    assert model.unexplained > model.unexplained_by_pca
+    n_left_out = min(X.shape) - k
+    noise = left / (len(X) - 1) / n_left_out
+    assert model.noise_variance == pytest.approx(noise)
+    assert model.head is head
+    assert not model.is_pca

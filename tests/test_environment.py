@@ -9,90 +9,82 @@ from conftest import run
 
 from skae._environment import environment, interrupts_deferred
 
-NOTHING_CHANGES = """
+WATCH = """
 import os, random
 import numpy as np
-{imports}
-from skae import *
 
 def state():
     return random.getstate(), np.random.get_state()[1].tolist(), dict(os.environ)
 
+def report(name):
+    kept = (was == now for was, now in zip(before, state()))
+    print(name, *kept, sep=",", flush=True)
+
 X = np.random.default_rng(0).normal(size=(40, 16))
-random.seed(3), np.random.seed(3)
-before = state()
-{code}
-print(*(was == now for was, now in zip(before, state())))
+small = dict(hidden_layer_sizes=(4,), max_iter=1, random_state=0)
+
+def watch():
+    global before
+    random.seed(3), np.random.seed(3)
+    before = state()
 """
 
-
-@pytest.mark.parametrize(
-    ("estimator", "variables"),
-    [
-        ("AutoencoderTransformer(hidden_layer_sizes=(8,), dropout=0.1)", {}),
-        (
-            "AutoencoderTransformer(optimizer='adafactor', activation='gelu')",
-            {"KERAS_BACKEND": "jax", "NPROC": "1"},
-        ),
-        ("ConvolutionalAutoencoderTransformer(filters=4, hidden_layer_sizes=(8,))", {}),
-    ],
-)
-def test_the_first_fit_changes_no_generator_and_no_variable(
-    estimator, variables, tmp_path
-):
-    code = f"""
-fitted = {estimator}.set_params(max_iter=1, random_state=0).fit(X)
-fitted.transform(X), fitted.encoder_, fitted.sample(2, random_state=0)
-"""
-    result = run(
-        NOTHING_CHANGES.format(imports="", code=code),
-        **variables,
-        KERAS_HOME=str(tmp_path),
-    )
-    assert result.stdout.split() == ["True"] * 3, result.stderr
-
-
-def test_loading_and_using_a_pickle_changes_no_generator_and_no_variable(tmp_path):
-    code = """
+FIRST_FIT = f"""
+{WATCH}
 import pickle
-model = AutoencoderTransformer(2, hidden_layer_sizes=(8,), max_iter=1, random_state=0)
+from skae import AutoencoderTransformer
+
+watch()
+table = AutoencoderTransformer(dropout=0.1, **small).fit(X)
+report("first fit")
+table.transform(X), table.encoder_, table.sample(2, random_state=0)
+report("use of the fitted network")
+images = AutoencoderTransformer(image_shape="auto", filters=2, **small).fit(X)
+images.transform(X), images.encoder_
+report("images")
+model = AutoencoderTransformer(**small)
 pickle.loads(pickle.dumps(model.partial_fit(X))).partial_fit(X).transform(X)
+report("pickle")
 """
-    result = run(
-        NOTHING_CHANGES.format(imports="", code=code), KERAS_HOME=str(tmp_path)
-    )
-    assert result.stdout.split() == ["True"] * 3, result.stderr
 
-
-def test_callbacks_change_no_generator_and_no_variable(tmp_path):
-    pytest.importorskip(
-        "sklearn.callback", reason="callbacks came with scikit-learn 1.9"
-    )
-    code = """
-monitor = ScoringMonitor(scoring={"score": lambda model, X, y: model.score(X)})
-model = AutoencoderTransformer(2, hidden_layer_sizes=(8,), max_iter=2, random_state=0)
-model.set_callbacks(monitor).fit(X, X[:, 0])
-"""
-    # scikit-learn imports rich, if that is installed, and rich draws a number.
-    imports = "from sklearn.callback import ScoringMonitor"
-    result = run(
-        NOTHING_CHANGES.format(imports=imports, code=code), KERAS_HOME=str(tmp_path)
-    )
-    assert result.stdout.split() == ["True"] * 3, result.stderr
-
-
-def test_after_an_import_of_scikit_learn_importing_skae_draws_nothing():
-    # scikit-learn imports rich, if that is installed, and rich draws a number.
-    code = """
-import random
+GIVEN_VARIABLES = f"""
+# scikit-learn imports rich, if that is installed, and rich draws a number.
 import sklearn.pipeline
-random.seed(3)
-before = random.getstate()
-import skae
-print(random.getstate() == before)
+try:
+    from sklearn.callback import ScoringMonitor
+except ImportError:  # scikit-learn < 1.9
+    ScoringMonitor = None
+{WATCH}
+watch()
+from skae import AutoencoderTransformer
+report("import")
+small.update(optimizer="adafactor", activation="gelu")
+AutoencoderTransformer(**small).fit(X)
+report("first fit")
+if ScoringMonitor is not None:
+    monitor = ScoringMonitor(scoring={{"score": lambda model, X, y: model.score(X)}})
+    AutoencoderTransformer(**small).set_callbacks(monitor).fit(X, X[:, 0])
+report("callbacks")
 """
-    result = run(code)
-    assert result.stdout.split() == ["True"], result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "variables", "steps"),
+    [
+        (FIRST_FIT, {}, ["first fit", "use of the fitted network", "images", "pickle"]),
+        (
+            GIVEN_VARIABLES,
+            {"KERAS_BACKEND": "jax", "NPROC": "1"},
+            ["import", "first fit", "callbacks"],
+        ),
+    ],
+    ids=["no variables", "variables of the user"],
+)
+def test_no_generator_and_no_variable_changes(code, variables, steps, tmp_path):
+    result = run(code, **variables, KERAS_HOME=str(tmp_path))
+    expected = [f"{step},True,True,True" for step in steps]
+    assert result.stdout.splitlines() == expected, result.stderr
 
 
 @pytest.mark.parametrize("failure", [None, ZeroDivisionError])
@@ -127,7 +119,7 @@ def interrupt():
         time.sleep(1e-4)
     os.kill(os.getpid(), signal.SIGINT)
 
-model = AutoencoderTransformer(2, hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+model = AutoencoderTransformer(2, hidden_layer_sizes=(4,), max_iter=1, random_state=0)
 X = np.random.default_rng(0).normal(size=(60, 6))
 threading.Thread(target=interrupt).start()
 try:
@@ -140,6 +132,7 @@ print(np.isfinite(model.fit(X).transform(X)).all())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 def test_an_interrupted_import_of_keras_can_be_repeated(tmp_path):
     result = run(INTERRUPTED, KERAS_HOME=str(tmp_path))

@@ -1,10 +1,14 @@
-"""Image shapes, the convolutions for them, and invalid parameters."""
+"""Rows as images: their shapes, the convolutions for them, and fits."""
 
 import numpy as np
 import pytest
+from conftest import images
+from sklearn.decomposition import PCA
 
-from skae import ConvolutionalAutoencoderTransformer
+import skae._base
+from skae import AutoencoderTransformer
 from skae._networks import Convolution, checked_image_shape, convolutions
+from skae._validation import validate_fit
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,6 @@ def test_given_parameters_set_the_convolutions():
         (dict(image_shape=(0, 8)), "image_shape must hold integers above 0"),
         (dict(image_shape=(8.0, 8.0)), "image_shape must hold integers above 0"),
         (dict(image_shape=8), "'image_shape' parameter of"),
-        (dict(image_shape=None), "'image_shape' parameter of"),
         (dict(filters=0), "filters"),
         (dict(filters=(4, -1)), "filters must hold integers above 0"),
         (dict(kernel_size=9), "kernel_size=9 must be at most 8"),
@@ -67,17 +70,93 @@ def test_given_parameters_set_the_convolutions():
         (dict(kernel_size=2, strides=3), "must be at least strides=3"),
         (dict(filters=(4, 4), strides=(1, 1, 1)), "one for each layer"),
         (dict(kernel_size=(2, 2)), "must be one integer"),
-        (dict(skip_connections="dense"), "'skip_connections' parameter of"),
+        (dict(skip_connections="dense"), "which is not possible for images"),
         (dict(hidden_layer_sizes=(0,)), "hidden_layer_sizes must hold"),
     ],
 )
 def test_invalid_parameters_raise_before_training(parameters, message, monkeypatch):
-    import skae._base
-
     monkeypatch.setattr(skae._base, "Scaling", None)
     X = np.random.default_rng(0).normal(size=(30, 64))
-    estimator = ConvolutionalAutoencoderTransformer(**parameters)
+    estimator = images(**parameters)
     with pytest.raises(ValueError, match=message):
         estimator.fit(X)
     with pytest.raises(ValueError, match=message):
         estimator.partial_fit(X)
+
+
+def small(**parameters):
+    """Return an estimator for images with a small network."""
+    return images(
+        **{
+            "n_components": 4,
+            "filters": 8,
+            "hidden_layer_sizes": (16,),
+            "max_iter": 12,
+            "random_state": 0,
+            **parameters,
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    """Return an estimator that was fitted to images of digits."""
+    return small().fit(digits)
+
+
+def relative_error(model, X):
+    """Return the squared error of reconstructions relative to PCA's."""
+    pca = PCA(model.n_components_).fit(X)
+    errors = [
+        np.square(X - one.inverse_transform(one.transform(X))).sum()
+        for one in (model, pca)
+    ]
+    return errors[0] / errors[1]
+
+
+def test_images_are_reconstructed_better_than_by_pca(fitted, digits):
+    assert relative_error(fitted, digits) < 0.9
+    # That is the square image which "auto" found, with windows of 4 by 4 pixels.
+    shapes = [np.shape(value) for value in fitted._model.weights["encoder"][0]]
+    assert (4, 4, 1, 8) in shapes
+
+
+def test_images_of_noise_are_reconstructed_as_well_as_by_pca(digits):
+    noise = np.random.default_rng(0).normal(size=digits.shape)
+    model = small().fit(noise)
+    assert model.selected_model_ == "linear"
+    assert relative_error(model, noise) == pytest.approx(1)
+
+
+def test_keras_models_of_images_agree_with_the_estimator(fitted, digits):
+    codes = fitted.transform(digits)
+    layers = fitted.encoder_.get_layer("encoder_network").layers
+    assert {type(layer).__module__.split(".")[0] for layer in layers} == {"keras"}
+    assert "Conv2D" in {type(layer).__name__ for layer in layers}
+    for found, expected in (
+        (fitted.encoder_.predict(digits, verbose=0), codes),
+        (fitted.decoder_.predict(codes, verbose=0), fitted.inverse_transform(codes)),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_images_with_channels_need_no_linear_path():
+    angles = np.random.default_rng(0).uniform(0, 3, size=(1700, 1))
+    X = np.sin(angles * np.linspace(1, 4, 60))
+    model = small(n_components=2, image_shape=(4, 5, 3), skip_connections=None)
+    model.fit(X)
+    assert relative_error(model, X) < 0.9
+
+
+def test_the_first_learning_rate_follows_from_the_kind_of_rows(digits):
+    def first_rate(estimator):
+        rng = np.random.RandomState(0)
+        data = validate_fit(estimator, digits, None, None, None, None)
+        data = estimator._fit_linear(data, rng)
+        trainer = estimator._trainer(estimator._problem(data), data, rng)
+        return trainer.phases[0].schedule.learning_rate
+
+    assert first_rate(images()) == 0.006
+    assert first_rate(AutoencoderTransformer()) == 0.004
+    assert first_rate(images(learning_rate=0.1)) == 0.1

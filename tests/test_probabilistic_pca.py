@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from skae._linear import Patterns, ProbabilisticPCA, fitted, searched
-from skae._linear._component_search import held_out, sizes
+from skae._linear import (
+    Patterns,
+    ProbabilisticPCA,
+    fit_ppca,
+    select_ppca,
+)
+from skae._linear._probabilistic_pca import held_out, sizes
 
 
 def low_rank_rows(n_rows=80, d=6, k=2, noise=0.4, seed=0):
@@ -17,8 +22,9 @@ def low_rank_rows(n_rows=80, d=6, k=2, noise=0.4, seed=0):
     return rows + np.arange(d)
 
 
-def with_holes(X, share=0.2, seed=1):
-    observed = np.random.default_rng(seed).uniform(size=X.shape) > share
+def observed_values(X, fraction=0.2, seed=1):
+    """Return which values are observed. A fraction of them is missing."""
+    observed = np.random.default_rng(seed).uniform(size=X.shape) > fraction
     observed[~observed.any(axis=1), 0] = True
     return observed
 
@@ -71,7 +77,7 @@ def covariance_of(model):
 @pytest.mark.parametrize("k", [1, 3, 5, 6])
 def test_complete_rows_give_pca(k):
     X = low_rank_rows()
-    model = fitted(X, np.ones(X.shape, bool), k)
+    model = fit_ppca(X, np.ones(X.shape, bool), k)
     pca = PCA(k, svd_solver="full").fit(X)
     scale = len(X) / (len(X) - 1)
     np.testing.assert_allclose(model.mean, pca.mean_, rtol=1e-12)
@@ -97,8 +103,8 @@ def test_one_step_with_complete_rows_gives_pca_whatever_the_start():
 @pytest.mark.parametrize("k", [1, 2, 4])
 def test_the_fit_is_a_fixed_point_of_a_hand_written_em(k):
     X = low_rank_rows()
-    observed = with_holes(X)
-    model = fitted(X, observed, k, tol=1e-13, max_iter=20_000)
+    observed = observed_values(X)
+    model = fit_ppca(X, observed, k, tol=1e-13, max_iter=20_000)
     W, mean, noise = step_by_hand(X, observed, model.loadings, model.mean, model.noise)
     covariance = W @ W.T + noise * np.identity(len(W))
     np.testing.assert_allclose(covariance, covariance_of(model), atol=1e-6)
@@ -107,10 +113,10 @@ def test_the_fit_is_a_fixed_point_of_a_hand_written_em(k):
 
 def test_a_hand_written_em_from_another_start_imputes_the_same():
     """Rows are completed one by one, with the conditional covariance of each."""
-    X, k = low_rank_rows(), 2
-    observed = with_holes(X)
+    X, k = low_rank_rows(n_rows=40), 2
+    observed = observed_values(X)
     mean, covariance = X[:10].mean(axis=0), np.diag(np.arange(1.0, 7.0))
-    for _ in range(300):
+    for _ in range(200):
         filled = conditional_mean(X, observed, mean, covariance)
         spread = np.zeros_like(covariance)
         for seen in observed:
@@ -126,21 +132,21 @@ def test_a_hand_written_em_from_another_start_imputes_the_same():
         covariance = (U[:, :k] * (spectrum[:k] - noise)) @ U[:, :k].T
         covariance += noise * np.identity(len(mean))
     expected = conditional_mean(X, observed, mean, covariance)
-    found = fitted(X, observed, k).imputed(X, observed)
+    found = fit_ppca(X, observed, k).imputed(X, observed)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_imputed_values_are_conditional_means():
     X = low_rank_rows()
-    observed = with_holes(X, 0.4)
-    model = fitted(X, observed, 3, max_iter=5)
+    observed = observed_values(X, 0.4)
+    model = fit_ppca(X, observed, 3, max_iter=5)
     expected = conditional_mean(X, observed, model.mean, covariance_of(model))
     np.testing.assert_allclose(model.imputed(X, observed), expected, atol=1e-9)
 
 
 def test_steps_never_lower_the_likelihood():
     X = low_rank_rows()
-    observed = with_holes(X, 0.4)
+    observed = observed_values(X, 0.4)
     patterns = Patterns.of(observed)
 
     def likelihood(model):
@@ -162,9 +168,9 @@ def test_steps_never_lower_the_likelihood():
 
 def test_values_that_are_not_observed_are_not_read():
     X = low_rank_rows()
-    observed = with_holes(X)
-    expected = fitted(X, observed, 2).imputed(X, observed)
-    found = fitted(np.where(observed, X, np.nan), observed, 2).imputed(X, observed)
+    observed = observed_values(X)
+    expected = fit_ppca(X, observed, 2).imputed(X, observed)
+    found = fit_ppca(np.where(observed, X, np.nan), observed, 2).imputed(X, observed)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -177,26 +183,26 @@ def test_rows_of_equal_patterns_are_grouped():
 
 def test_rows_without_values_get_the_mean():
     X = low_rank_rows()
-    observed = with_holes(X)
-    model = fitted(X, observed, 2)
+    observed = observed_values(X)
+    model = fit_ppca(X, observed, 2)
     none = np.zeros((1, X.shape[1]), bool)
     np.testing.assert_allclose(model.imputed(X[:1], none)[0], model.mean)
 
 
 def test_exactly_low_rank_rows_are_completed():
     X = low_rank_rows(noise=0.0)
-    observed = with_holes(X)
+    observed = observed_values(X)
     observed[:, :3] = True  # enough to determine two codes
-    model = fitted(X, observed, 2)
+    model = fit_ppca(X, observed, 2)
     np.testing.assert_allclose(model.imputed(X, observed), X, atol=1e-3)
 
 
 def test_held_out_values_choose_the_number_of_components():
     X = low_rank_rows(n_rows=400, d=12, k=3)
-    observed = with_holes(X)
-    model = searched(X, observed, None, np.random.RandomState(0))
+    observed = observed_values(X)
+    model = select_ppca(X, observed, None, np.random.RandomState(0))
     assert model.n_components == 3
-    few = searched(X, observed, 1, np.random.RandomState(0))
+    few = select_ppca(X, observed, 1, np.random.RandomState(0))
     assert few.n_components == 1
 
     def error(model):
@@ -207,8 +213,8 @@ def test_held_out_values_choose_the_number_of_components():
 
 def test_noise_stays_noise():
     X = np.random.default_rng(0).normal(size=(60, 15))
-    observed = with_holes(X, 0.3)
-    model = searched(X, observed, None, np.random.RandomState(0))
+    observed = observed_values(X, 0.3)
+    model = select_ppca(X, observed, None, np.random.RandomState(0))
     error = np.mean((model.imputed(X, observed) - X)[~observed] ** 2)
     assert error < 1.2 * np.mean(X[~observed] ** 2)
 

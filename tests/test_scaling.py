@@ -4,12 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from conftest import small_network
+from conftest import images, small_network
 from scipy import sparse
 from sklearn.decomposition import PCA
 
-from skae import AutoencoderTransformer, ConvolutionalAutoencoderTransformer
-from skae._data import Scaling, _scaling, variances
+from skae import AutoencoderTransformer
+from skae._data import Moments, Scaling, _scaling, variances
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 5)) * [1, 2, 3, 4, 5] + [0, 10, 20, 30, 40]
@@ -86,9 +86,9 @@ def test_pca_does_not_depend_on_the_units(dtype, scale, form):
     np.testing.assert_allclose(fitted.transform(rows) / scale, codes, **tolerance)
     restored = pca.inverse_transform(codes)
     np.testing.assert_allclose(fitted.reconstruct(rows) / scale, restored, **tolerance)
-    shares = pca.explained_variance_ratio_
-    np.testing.assert_allclose(fitted.explained_variance_ratio_, shares, rtol=rtol)
-    assert fitted.score(rows) == pytest.approx(shares.sum(), rel=rtol)
+    fractions = pca.explained_variance_ratio_
+    np.testing.assert_allclose(fitted.explained_variance_ratio_, fractions, rtol=rtol)
+    assert fitted.score(rows) == pytest.approx(fractions.sum(), rel=rtol)
 
 
 @pytest.mark.parametrize("whiten", [False, True])
@@ -114,9 +114,9 @@ def test_codes_and_samples_have_the_scale_of_the_data(dtype, scale, whiten):
     [
         small_network(hidden_layer_sizes=(8,), max_iter=2),
         small_network(hidden_layer_sizes=(8,), max_iter=2, skip_connections=None),
-        ConvolutionalAutoencoderTransformer(3, image_shape=(5, 1)),
+        images(3, image_shape=(5, 1)),
     ],
-    ids=["dense", "plain", "convolutional"],
+    ids=["dense", "without skip connections", "images"],
 )
 def test_a_network_refuses_units_that_float32_cannot_divide_by(estimator, scale):
     message = r"Input X has a standard deviation of .* Rescale the data first"
@@ -193,3 +193,29 @@ def test_a_sparse_matrix_is_measured_without_a_copy(monkeypatch):
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < some.data.nbytes / 4
+
+
+@pytest.mark.parametrize("shift", [0, 1e6])
+def test_moments_of_parts_are_merged_to_those_of_all_rows(shift):
+    rows = X + shift
+    moments = Moments.zero(5)
+    for part in np.split(rows, [7, 7, 8, 100]):
+        moments = moments.merged(Moments.of(part))
+    assert moments.count == 300
+    np.testing.assert_allclose(moments.mean, rows.mean(axis=0))
+    scatter = 299 * np.cov(rows.T)
+    np.testing.assert_allclose(moments.scatter, scatter, atol=1e-9 * scatter.max())
+    found = Scaling.of_moments(moments)
+    assert found.scale == pytest.approx(np.sqrt(rows.var(axis=0).mean()))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1, 1e200])
+def test_observed_values_are_measured_without_the_missing_ones(scale):
+    observed = np.random.default_rng(1).random(X.shape) < 0.7
+    observed[:, 4] = False
+    found = Scaling.of_observed(np.where(observed, X * scale, np.nan), observed)
+    known = np.where(observed, X, np.nan)[:, :4]
+    mean, variance = np.nanmean(known, axis=0), np.nanvar(known, axis=0)
+    # A feature without any value counts as constant.
+    np.testing.assert_allclose(found.mean / scale, [*mean, 0])
+    assert found.scale / scale == pytest.approx(np.sqrt(variance.sum() / 5))

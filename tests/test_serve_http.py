@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pathlib
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
@@ -10,7 +11,9 @@ from http.client import HTTPConnection
 import joblib
 import numpy as np
 import pytest
-from conftest import LAYOUT_0, loaded, run
+from conftest import run
+
+from skae import AutoencoderTransformer
 
 EXAMPLE = pathlib.Path(__file__).parents[1] / "examples" / "serve_http.py"
 
@@ -23,12 +26,31 @@ def example():
     return module
 
 
-@pytest.fixture(scope="module", params=["dense", "convolutional"])
+ROWS = np.random.default_rng(0).normal(size=(120, 6))
+
+
+def served_estimator(kind):
+    """Return a network without a linear path. So it is kept, whatever it learnt."""
+    image_shape = (2, 3) if kind == "images" else None
+    return AutoencoderTransformer(
+        2,
+        image_shape=image_shape,
+        filters=4,
+        hidden_layer_sizes=(8,),
+        skip_connections=None,
+        max_iter=1,
+        random_state=0,
+    ).fit(ROWS)
+
+
+@pytest.fixture(
+    scope="module",
+    params=["table", pytest.param("images", marks=pytest.mark.slow)],
+)
 def served(request, example):
     """Return an estimator, rows, and a function that sends a request."""
-    part = LAYOUT_0[request.param]
-    estimator = loaded(part["stored"])
-    running = example.server(loaded(part["stored"]), port=0)
+    estimator = served_estimator(request.param)
+    running = example.server(pickle.loads(pickle.dumps(estimator)), port=0)
     thread = threading.Thread(target=running.serve_forever)
     thread.start()
 
@@ -41,7 +63,7 @@ def served(request, example):
         finally:
             connection.close()
 
-    yield estimator, part["rows"], ask
+    yield estimator, ROWS, ask
     running.shutdown()
     thread.join()
     running.server_close()
@@ -86,8 +108,8 @@ def test_other_paths_methods_and_sizes(served):
 
 
 def test_a_served_row_needs_neither_keras_nor_a_backend(tmp_path):
-    joblib.dump(loaded(LAYOUT_0["convolutional"]["stored"]), tmp_path / "stored")
-    rows = LAYOUT_0["convolutional"]["rows"][:1].tolist()
+    joblib.dump(served_estimator("table"), tmp_path / "stored")
+    rows = ROWS[:1].tolist()
     code = f"""
 import io, json, runpy, sys, joblib
 service = runpy.run_path({str(EXAMPLE)!r})["service"]

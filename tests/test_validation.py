@@ -14,9 +14,9 @@ def fail_if_training_starts(*args, **kwargs):
 
 @pytest.fixture(autouse=True)
 def no_training(monkeypatch):
-    import skae._training._run
+    import skae._training._trainer
 
-    monkeypatch.setattr(skae._training._run, "train", fail_if_training_starts)
+    monkeypatch.setattr(skae._training._trainer, "train", fail_if_training_starts)
 
 
 def normal(*shape):
@@ -59,14 +59,19 @@ KINDS = {
     "pca": dict(hidden_layer_sizes=()),
     "whitened": dict(hidden_layer_sizes=(), whiten=True),
     "network": dict(),
-    "compiled": dict(activation="gelu"),
+    "compiled": dict(activation="gelu", max_iter=5, early_stopping=False),
 }
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def fitted(request, digits):
+def fitted(request, network, digits):
     """Return an estimator of each kind of inference."""
-    return small_network(**KINDS[request.param]).fit(digits)
+    if request.param == "network":
+        return network
+    estimator = small_network(**KINDS[request.param]).fit(digits)
+    is_linear = estimator.hidden_layer_sizes == ()
+    assert estimator.selected_model_ == ("linear" if is_linear else "network")
+    return estimator
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
@@ -116,7 +121,7 @@ def test_the_error_for_images_says_how_to_flatten_them(shape, flatten, image_sha
     X = normal(20, int(np.prod(shape[1:]))).reshape(shape)
     with pytest.raises(ValueError, match="Found array with dim") as error:
         AutoencoderTransformer().fit(X)
-    assert f"image_shape={image_shape} to Convolutional" in str(error.value)
+    assert f"image_shape={image_shape} to AutoencoderTransformer" in str(error.value)
     assert f"Flatten images by {flatten}." in str(error.value)
     # The advice works: a pixel is where image_shape expects it.
     flat = eval(flatten, {"X": X, "numpy": np})
@@ -148,40 +153,56 @@ def test_an_unfitted_estimator_raises(method):
         _ = AutoencoderTransformer().encoder_
 
 
-@pytest.mark.parametrize(
-    ("name", "values"),
-    {
-        "n_components": [0, -1, 1.5, 0.0, 1.0, "2", "mle"],
-        "hidden_layer_sizes": [(0,), (3, -1), (2.5,), ("8",), "8", None],
-        "activation": ["rellu", 3, None],
-        "skip_connections": ["residual", True, 1],
-        "encoder": ["mlp", 3],
-        "decoder": ["mlp", 3],
-        "whiten": ["yes", 2],
-        "loss": ["mean_square", 3, None],
-        "optimizer": ["adamm", 3, None],
-        "learning_rate": [0, -1e-3, "fast", np.inf, np.nan],
-        "batch_size": [0, -5, 2.5, "all"],
-        "max_iter": [0, -1, 2.5, None],
-        "alpha": [-1e-3, "none", np.nan],
-        "dropout": [-0.1, 1, 1.5, "half"],
-        "corruption": ["blur", True],
-        "corruption_level": [-0.1, "high", None],
-        "sparsity": [-1, "high"],
-        "early_stopping": ["auto", None],
-        "validation_fraction": [0, 1, -0.2, 1.5],
-        "n_iter_no_change": [0, -1, 2.5],
-        "tol": [-1, "none"],
-        "warm_start": ["yes", 3],
-        "random_state": ["seed", -1, 1.5],
-        "verbose": ["loud", -1],
-    }.items(),
-)
+INVALID = {
+    "n_components": [0, -1, 1.5, 0.0, 1.0, "2", "mle"],
+    "image_shape": ["square", 4, (2, 3), (4,), (1, 2, 2, 1), (0, 4)],
+    "filters": [0, -1, 2.5, "8", None],
+    "kernel_size": [0, -1, 2.5, "auto"],
+    "strides": [0, -1, 2.5, "auto"],
+    "hidden_layer_sizes": [(0,), (3, -1), (2.5,), ("8",), "8", None],
+    "activation": ["rellu", 3, None],
+    "skip_connections": ["residual", True, 1],
+    "encoder": ["mlp", 3],
+    "decoder": ["mlp", 3],
+    "output_activation": ["sigmoyd", 3],
+    "whiten": ["yes", 2],
+    "loss": ["mean_square", 3, None],
+    "optimizer": ["adamm", 3, None],
+    "learning_rate": [0, -1e-3, "fast", np.inf, np.nan],
+    "batch_size": [0, -5, 2.5, "all"],
+    "max_iter": [0, -1, 2.5, "all", None],
+    "alpha": [-1e-3, "none", np.nan],
+    "dropout": [-0.1, 1, 1.5, "half"],
+    "corruption": ["blur", True],
+    "corruption_level": [-0.1, "high", None],
+    "sparsity": [-1, "high"],
+    "contraction": [-1, "high"],
+    "target_weight": [-0.1, 1, "half"],
+    "density": ["normal", 3],
+    "early_stopping": ["auto", None],
+    "validation_fraction": [0, 1, -0.2, 1.5],
+    "n_iter_no_change": [0, -1, 2.5],
+    "tol": [-1, "none"],
+    "warm_start": ["yes", 3],
+    "random_state": ["seed", -1, 1.5],
+    "verbose": ["loud", -1],
+}
+
+
+@pytest.mark.parametrize(("name", "values"), INVALID.items())
 def test_invalid_parameters_raise(name, values):
+    # Those of convolutions count only if rows are images.
+    others = (
+        {"image_shape": (2, 2)} if name in ("filters", "kernel_size", "strides") else {}
+    )
     for value in values:
         with pytest.raises(ValueError, match=name) as error:
-            AutoencoderTransformer(**{name: value}).fit(normal(30, 4))
+            AutoencoderTransformer(**{**others, name: value}).fit(normal(30, 4))
         assert repr(value) in str(error.value) or name == "random_state"
+
+
+def test_all_parameters_are_tested_here():
+    assert INVALID.keys() == AutoencoderTransformer().get_params().keys()
 
 
 def test_invalid_combinations_of_parameters_raise():

@@ -1,4 +1,4 @@
-"""Centre rows by their mean and divide them by one global scale."""
+"""Mean and scale of rows, and the map from the data's units to the network's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse
 
-from ._chunks import aligned_empty, cached_chunks, dense, slices
-from ._collection import Collection
-from ._moments import Moments
+from .._state import stored
+from ._rows import aligned_empty, cached_chunks, dense, slices
 
 _STEPS = 2.0**16
 
@@ -28,11 +27,61 @@ _NEAR = 8
 rows keep enough digits."""
 
 
-def on_grid(values: np.ndarray) -> np.ndarray:
-    """Round to multiples of 2^-16, as float32. This removes earlier rounding errors."""
-    return np.rint(values * _STEPS).astype(np.float32) / np.float32(_STEPS)
+@dataclass(frozen=True)
+class Moments:
+    """Number, mean and scatter matrix of rows.
+
+    Parameters
+    ----------
+    count : int
+        Number of rows.
+
+    mean : ndarray of shape (n_features,), float64
+        Their mean.
+
+    scatter : ndarray of shape (n_features, n_features), float64
+        Sum of the products of their deviations from the mean.
+    """
+
+    count: int
+    mean: np.ndarray
+    scatter: np.ndarray
+
+    @classmethod
+    def zero(cls, n_features: int) -> Moments:
+        """Return the moments of no rows."""
+        return cls(0, np.zeros(n_features), np.zeros((n_features, n_features)))
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> Moments:
+        """Return the moments of some rows."""
+        if not len(rows):
+            return cls.zero(rows.shape[1])
+        mean = rows.mean(axis=0)
+        centred = rows - mean
+        return cls(len(rows), mean, centred.T @ centred)
+
+    @property
+    def deviation(self) -> float:
+        """Root of the mean variance."""
+        n_values = self.count * len(self.mean)
+        return float(np.sqrt(np.trace(self.scatter) / n_values))
+
+    def merged(self, other: Moments) -> Moments:
+        """Return the moments of both sets of rows."""
+        if not self.count or not other.count:
+            return other if other.count else self
+        count = self.count + other.count
+        ahead = other.mean - self.mean
+        between = np.outer(ahead, ahead * (self.count * other.count / count))
+        return Moments(
+            count,
+            self.mean + ahead * (other.count / count),
+            self.scatter + other.scatter + between,
+        )
 
 
+@stored("scaling")
 @dataclass(frozen=True)
 class Scaling:
     r"""The map between the data's units and the network's units.
@@ -57,8 +106,9 @@ class Scaling:
     @classmethod
     def fit(cls, X) -> Scaling:
         """Measure the mean and the scale of the rows of ``X`` in float64."""
-        if isinstance(X, Collection):
-            return cls.of_moments(X.summary.moments)
+        if hasattr(X, "moments"):
+            # Rows of Dask, which one pass has summed up.
+            return cls.of_moments(X.moments)
         mean = _means(X)
         scale = float(np.sqrt(variances(X, mean).mean()))
         if scale < _SQUARES_VANISH:
@@ -102,12 +152,8 @@ class Scaling:
     @property
     def is_mild(self) -> bool:
         """Whether float32 holds the unscaled rows well enough to compute with them."""
-        near = np.abs(self.mean).max() <= _NEAR * self.scale
-        return bool(near and self._is_moderate)
-
-    @property
-    def _is_moderate(self) -> bool:
-        return _TINY < self.scale < 1 / _TINY
+        is_near = np.abs(self.mean).max() <= _NEAR * self.scale
+        return bool(is_near and _TINY < self.scale < 1 / _TINY)
 
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Return ``X`` in the network's units, as float32.
@@ -116,7 +162,7 @@ class Scaling:
         rest. In one part, float32 rows far from the origin would lose their small
         differences.
         """
-        if not self._is_moderate:
+        if not _TINY < self.scale < 1 / _TINY:
             return ((X - self.mean) / self.scale).astype(np.float32)
         mean = self.mean.astype(X.dtype)
         rows = np.subtract(X, mean, out=aligned_empty(X.shape), casting="same_kind")
@@ -163,11 +209,10 @@ def variances(X, mean: np.ndarray | None = None, unit: float = 1.0) -> np.ndarra
             n_zeros -= np.bincount(columns, minlength=X.shape[1])
         # Values that are not stored are zero.
         return (total + n_zeros * np.square(mean / unit)) / X.shape[0]
-    squares = (
-        np.square((dense(X[part]) - mean) / unit).sum(axis=0)
-        for part in cached_chunks(X)
-    )
-    return sum(squares) / X.shape[0]
+    total = np.zeros(X.shape[1])
+    for part in cached_chunks(X):
+        total += np.square((dense(X[part]) - mean) / unit).sum(axis=0)
+    return total / X.shape[0]
 
 
 def _largest_deviation(X, mean: np.ndarray) -> float:
@@ -175,13 +220,14 @@ def _largest_deviation(X, mean: np.ndarray) -> float:
 
 
 def _means(X) -> np.ndarray:
+    total = np.zeros(X.shape[1])
     if issparse(X):
-        sums = (
-            np.bincount(columns, values, X.shape[1]) for values, columns in _stored(X)
-        )
+        for values, columns in _stored(X):
+            total += np.bincount(columns, values, X.shape[1])
     else:
-        sums = (dense(X[p]).sum(axis=0, dtype=np.float64) for p in cached_chunks(X))
-    return sum(sums, np.zeros(X.shape[1])) / X.shape[0]
+        for part in cached_chunks(X):
+            total += dense(X[part]).sum(axis=0, dtype=np.float64)
+    return total / X.shape[0]
 
 
 def _stored(X) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.utils._param_validation import Interval
+
+from ._dask import DaskRows, DaskSplit
+from ._rows import Batch, ConcatenatedRows, chunks, dense
 
 _FEW = 100
 """With fewer held-out groups of rows than this, all are held out in turn."""
@@ -41,7 +47,8 @@ class Split:
         Number of rows that PCA was fitted to. Held-out rows may be others.
 
     n_copies : int
-        Number of copies of each row, which have other holes. An epoch sees one of each.
+        Number of copies of each row, with other missing values. An epoch sees one of
+        each.
     """
 
     train: list[Any]
@@ -78,14 +85,15 @@ class Split:
             held out: the loss of a single group says nothing.
 
         fraction : float
-            Share to hold out, rounded up.
+            Fraction to hold out, rounded up.
 
         rng : RandomState
             Shuffles the groups.
 
         strata : ndarray of shape (n_rows,), int, default=None
-            Each part of the rows has about equal shares of these.
+            Each part of the rows has about equal fractions of these.
         """
+        # Shuffle the groups, and put rows of a group together.
         n_rows, n_groups = len(groups), int(groups.max()) + 1
         order = rng.permutation(n_groups)
         if strata is not None:
@@ -98,6 +106,8 @@ class Split:
         n_held_out = int(np.ceil(fraction * n_groups))
         if n_groups < 2 * _FOLDS:
             return cls([rows], [rows[:0]], groups, n_rows)
+
+        # Of many rows some are held out from one model.
         if n_held_out >= _FEW or n_rows > _MOST_FOLDED:
             if n_held_out == n_groups:
                 raise ValueError(
@@ -107,11 +117,15 @@ class Split:
             held_out, train = np.split(rows, [ends[n_held_out]])
             # Sorted, because a memory map is read fastest in its own order.
             return cls([train], [np.sort(held_out)], groups, n_rows)
-        first = np.cumsum([len(fold) for fold in np.array_split(order, _FOLDS)])[:-1]
-        folds = np.split(rows, ends[first])
-        others = [
-            np.concatenate(folds[:fold] + folds[fold + 1 :]) for fold in range(_FOLDS)
-        ]
+
+        # Of few rows each fold is held out from a model of its own.
+        fold = np.arange(_FOLDS + 1)
+        size, n_larger = divmod(n_groups, _FOLDS)
+        bounds = ends[fold * size + np.minimum(fold, n_larger)]
+        others, folds = [], []
+        for first, last in pairwise(bounds):
+            others.append(np.delete(rows, slice(first, last)))
+            folds.append(rows[first:last])
         return cls([*others, rows], [*folds, rows[:0]], groups, n_rows)
 
     @classmethod
@@ -122,9 +136,8 @@ class Split:
         return cls([rng.permutation(n_rows)], [held_out], groups, n_rows)
 
     @classmethod
-    def of_parted(cls, n_training: int, held_out: np.ndarray) -> Split:
-        """Hold out some rows of a collection. Their numbers come first."""
-        n_held_out = len(held_out)
+    def of_dask(cls, n_training: int, n_held_out: int) -> Split:
+        """Hold out some rows of a Dask collection. Their numbers come first."""
         n_rows = n_held_out + n_training
         numbers = np.arange(n_held_out)
         return cls([range(n_held_out, n_rows)], [numbers], numbers, n_rows)
@@ -134,26 +147,111 @@ class Split:
         """Whether any row is held out."""
         return len(self.held_out[0]) > 0
 
-    @property
-    def evaluated(self) -> list[np.ndarray]:
-        """For each model the rows that it is evaluated on."""
-        return self.held_out if self.holds_out else self.train
-
-    @property
-    def all_rows(self) -> range:
-        """The rows that PCA was fitted to, in order."""
-        return range(self.n_rows)
-
-    @property
-    def n_models(self) -> int:
-        """Number of models that train at the same time."""
-        return len(self.train)
-
     def means_of_groups(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of each held-out group's values, given model after model."""
         groups = self.groups[np.concatenate(self.held_out)]
         _, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
         return np.bincount(members, values) / sizes
+
+
+class HoldOut(NamedTuple):
+    """Which rows of a fit to hold out.
+
+    Parameters
+    ----------
+    fraction : float
+        Fraction to hold out; 0 for none.
+
+    X_val : {array, CSR matrix} of shape (n_validation, n_features) or None
+        Rows to hold out in place of some of the others.
+
+    groups : ndarray of shape (n_rows,) or None
+        Labels of groups that are held out together. Equal rows always are.
+
+    strata : ndarray of shape (n_rows,), int, or None
+        Classes that are held out in equal fractions.
+    """
+
+    fraction: float
+    X_val: Any = None
+    groups: np.ndarray | None = None
+    strata: np.ndarray | None = None
+
+    def split(
+        self, rows: Batch, rng: np.random.RandomState, n_copies: int = 1
+    ) -> tuple[Batch, Split]:
+        """Return all rows that train or are held out, and which do which.
+
+        Parameters
+        ----------
+        rows : Batch
+            The rows, all of them ``n_copies`` times.
+
+        rng : RandomState
+            Shuffles the rows.
+
+        n_copies : int
+            Number of copies of each row. They have equal targets and other inputs.
+        """
+        if isinstance(rows.input, DaskRows):
+            parts = DaskSplit.draw(rows.input, self.fraction, rng)
+            return Batch(parts), Split.of_dask(parts.n_training, len(parts.held_out))
+        if self.X_val is not None:
+            both = Batch(ConcatenatedRows(rows.input, self.X_val))
+            return both, Split.given(rows.n_rows, self.X_val.shape[0], rng)
+        if not self.fraction:
+            split = Split.none(rows.n_rows, rng)
+        else:
+            dependent = groups_of_copies(rows.target)
+            if self.groups is not None:
+                groups = np.tile(numbered(self.groups), n_copies)
+                dependent = merged_groups(dependent, groups)
+            split = Split.draw(dependent, self.fraction, rng, self.strata)
+        return rows, replace(split, n_copies=n_copies)
+
+
+def groups_of_copies(X: Any) -> np.ndarray:
+    """Return the number of each row's group, where equal rows form a group.
+
+    Groups are numbered in the order of their first rows. Without copies the numbers are
+    those of the rows.
+
+    Parameters
+    ----------
+    X : {array, CSR matrix} of shape (n_rows, n_features)
+        The rows.
+    """
+    numbers: dict[int, int] = {}
+    found = []
+    for chunk in chunks(X):
+        # Adding zero turns a negative zero into a positive one.
+        for row in dense(X[chunk]) + 0.0:
+            number = numbers.setdefault(hash(row.tobytes()), len(numbers))
+            found.append(number)
+    return np.array(found)
+
+
+def merged_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return groups in which rows are together that are together in either of two.
+
+    Parameters
+    ----------
+    one, other : ndarray of shape (n_rows,), int
+        Numbers of groups.
+    """
+    # Groups of either kind are the nodes of a bipartite graph, rows are its edges.
+    first = one.max() + 1
+    n_nodes = first + other.max() + 1
+    edges = np.ones(len(one), bool), (one, other + first)
+    graph = coo_array(edges, (n_nodes, n_nodes))
+    component = connected_components(graph, directed=False)[1]
+    return numbered(component[one])
+
+
+def numbered(labels: np.ndarray) -> np.ndarray:
+    """Return labels of any kind as numbers, in the order of their first rows."""
+    _, first, group = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[group]
 
 
 def _mixed(order: np.ndarray, strata: np.ndarray) -> np.ndarray:

@@ -1,22 +1,12 @@
 """The linear model of each task: where training starts, and what it must beat."""
 
-from ._component_search import searched
 from ._covariates import PrincipalCovariates
-from ._discriminant import discriminant
-from ._linear_path import LinearPath
-from ._patterns import Patterns
-from ._principal_axes import PrincipalAxes
-from ._probabilistic_pca import ProbabilisticPCA, fitted
-from ._running_sums import RunningSums
-
-__all__ = [
-    "LinearPath",
-    "Patterns",
-    "PrincipalAxes",
-    "PrincipalCovariates",
-    "ProbabilisticPCA",
-    "RunningSums",
-    "discriminant",
-    "fitted",
-    "searched",
-]
+from ._model import LinearModel, LinearWeights
+from ._pca import fit_incomplete_pca, fit_pca, of_fitted_pca
+from ._probabilistic_pca import (
+    Patterns,
+    ProbabilisticPCA,
+    fit_ppca,
+    hide_values,
+    select_ppca,
+)

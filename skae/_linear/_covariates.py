@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, svd
 from sklearn.utils.extmath import svd_flip
 
-from .._data import Scaling
-from ._principal_axes import PrincipalAxes
-from ._running_sums import RunningSums
-from ._target_regression import (
-    LabelledSums,
-    TargetRegression,
-    Targets,
-    total_deviation,
-)
-
-_LEAST_SHARE = 1e-12
-"""Axes with a smaller share of the largest variance have none but rounding errors."""
+from .._data import Scaling, chunk_rows, dense, is_rounding, slices
+from ._model import LinearModel
+from ._pca import fit_pca
 
 _ALL_AXES = 4000
 """With more rows and more features than this, only a few axes can be computed."""
@@ -29,6 +20,21 @@ _AXES_SIZE = 10_000_000
 
 _LEADING = 100
 """So many axes more than components are used at least."""
+
+_ALPHA = 1e-6
+"""Smallest ridge penalty, for rows of total variance one."""
+
+_TALL = 10
+"""From so many labelled rows for each axis on, a larger penalty gains nothing."""
+
+_N_ALPHAS = 60
+"""Number of penalties that cross-validation compares."""
+
+_INFLATION = 1.4
+"""So much a degree of freedom costs in cross-validation."""
+
+_LEAST_FRACTION = 1e-12
+"""Directions with a smaller fraction of the largest variance hold rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,8 @@ class PrincipalCovariates:
         Variance of each code. Not increasing.
 
     unexplained, unexplained_targets : float
-        Share of the rows' variance, and of the targets' variance on labelled rows, that
-        the codes leave.
+        Fraction of the rows' variance, and of the targets' variance on labelled rows,
+        that the codes leave.
 
     alpha : float
         Ridge penalty of the regression, for rows of total variance one.
@@ -81,21 +87,43 @@ class PrincipalCovariates:
     unexplained_targets: float
     alpha: float
 
-    def as_axes(self, n_samples: int) -> PrincipalAxes:
-        """Return the decoder and the variances as PCA's axes have them.
+    def linear_model(
+        self,
+        pca: LinearModel,
+        head: tuple[np.ndarray, np.ndarray],
+    ) -> LinearModel:
+        """Return the linear model, beside the PCA of the same rows.
 
-        The axes are not orthonormal. The variance off them is spread evenly over as
-        many further axes as rows or features have.
+        Its components are not orthonormal. The variance that it leaves is spread evenly
+        over as many further directions as rows or features have.
+
+        Parameters
+        ----------
+        pca : LinearModel
+            PCA with as many components.
+
+        head : tuple of ndarray
+            Kernel and bias that predict labels from codes in units of the scale.
         """
         n_components, n_features = self.decoder.shape
         variances = self.explained_variance
         explained = (np.square(self.decoder).sum(axis=1) * variances).sum()
-        share = (1 - self.unexplained) / (explained or 1.0)
-        ratio = np.square(self.decoder).sum(axis=1) * variances * share
-        n_left_out = min(n_samples, n_features) - n_components
+        fraction = (1 - self.unexplained) / (explained or 1.0)
+        ratio = np.square(self.decoder).sum(axis=1) * variances * fraction
+        n_left_out = min(pca.n_rows, n_features) - n_components
         total = explained / ((1 - self.unexplained) or 1.0)
         noise = total * self.unexplained / n_left_out if n_left_out else 0.0
-        return PrincipalAxes(self.decoder, variances, ratio, float(noise))
+        return replace(
+            pca,
+            name="principal covariates regression",
+            components=self.decoder,
+            explained_variance=variances,
+            explained_variance_ratio=ratio,
+            noise_variance=float(noise),
+            projection=self.encoder,
+            head=head,
+            pca_unexplained=pca.unexplained,
+        )
 
     @classmethod
     def fit(
@@ -146,50 +174,16 @@ class PrincipalCovariates:
             Ridge penalty, positive. None stands for 1e-6 from ten labelled rows for
             each feature on. With fewer it is chosen by generalised cross-validation.
         """
-        n_samples = X.shape[0]
-        n_axes = _n_axes(X.shape, n_components)
-        axes = PrincipalAxes.fit(X, scaling, n_axes, rng)
-        squares, components = _spanned(axes, n_samples)
+        # Find the principal axes of the rows, and regress the targets on them.
+        n_rows = X.shape[0]
+        axes = fit_pca(X, scaling, _n_axes(X.shape, n_components), rng)
+        squares, components = _spanned(axes)
         targets = Targets.of(Y, labelled)
         sums = LabelledSums.of_rows(X, targets, scaling, components, squares)
         regression = TargetRegression.fit(sums, alpha)
-        return cls._of(
-            axes, regression, n_samples, scaling, n_components, target_weight
-        )
 
-    @classmethod
-    def of_sums(
-        cls,
-        sums: RunningSums,
-        axes: PrincipalAxes,
-        n_components: int,
-        target_weight: float,
-    ) -> PrincipalCovariates:
-        """Return the same of rows that were summed, given all ``axes`` of the sums."""
-        squares, components = _spanned(axes, sums.rows.count)
-        regression = TargetRegression.fit(sums.labelled_in(components, squares), None)
-        return cls._of(
-            axes,
-            regression,
-            sums.rows.count,
-            sums.scaling,
-            n_components,
-            target_weight,
-        )
-
-    @classmethod
-    def _of(
-        cls,
-        axes: PrincipalAxes,
-        regression: TargetRegression,
-        n_samples: int,
-        scaling: Scaling,
-        n_components: int,
-        target_weight: float,
-    ) -> PrincipalCovariates:
-        squares, components = _spanned(axes, n_samples)
-        unit, target_scale = total_deviation(scaling), regression.sums.target_scale
         # Rows are U S A with orthonormal columns U. Codes are U V L.
+        unit, target_scale = total_deviation(scaling), regression.sums.target_scale
         singular = np.sqrt(squares)
         predicted = singular[:, None] * regression.coefficients
         weight = target_weight if target_scale else 0.0
@@ -203,37 +197,37 @@ class PrincipalCovariates:
 
         # Further axes have no variance. PCA has them, too.
         others = axes.components[k:n_components]
-        variances = np.square(lengths * unit) / max(n_samples - 1, 1)
+        variances = np.square(lengths * unit) / max(n_rows - 1, 1)
         return cls(
             np.hstack([components.T @ weights, others.T]),
             np.vstack([decoder, others]),
             np.pad(head * (target_scale / unit), [(0, len(others)), (0, 0)]),
             regression.at_mean,
             np.append(variances, axes.explained_variance[k:n_components]),
-            unexplained=max(1 - float(explained) / n_samples, 0.0),
+            unexplained=max(1 - float(explained) / n_rows, 0.0),
             unexplained_targets=regression.unexplained(weights @ head),
             alpha=regression.alpha,
         )
 
 
-def _spanned(axes: PrincipalAxes, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
+def _spanned(axes: LinearModel) -> tuple[np.ndarray, np.ndarray]:
     """Return the axes along which rows vary, and the squares along each.
 
     These are the squares of the singular values of rows with a total variance of one.
     """
-    squares = n_samples * axes.explained_variance_ratio
-    rank = int((squares > _LEAST_SHARE * squares.max(initial=0.0)).sum())
+    squares = axes.n_rows * axes.explained_variance_ratio
+    rank = int((squares > _LEAST_FRACTION * squares.max(initial=0.0)).sum())
     return squares[:rank], axes.components[:rank]
 
 
 def _n_axes(shape: tuple[int, int], n_components: int) -> int:
     """Return the number of axes to work in: all of them if possible."""
-    n_samples, n_features = shape
+    n_rows, n_features = shape
     leading = n_components + _LEADING
     if min(shape) <= _ALL_AXES:
         leading = max(leading, _AXES_SIZE // n_features)
     # Centred rows have at least one direction less than there are rows.
-    return max(min(leading, n_samples - 1, n_features), n_components)
+    return max(min(leading, n_rows - 1, n_features), n_components)
 
 
 def _leading(
@@ -249,3 +243,253 @@ def _leading(
     # Rounding may leave nothing of small eigenvalues.
     values = np.maximum(values, np.finfo(np.float64).eps * values[-1])
     return np.sqrt(values[::-1]), np.ascontiguousarray(vectors[:, ::-1])
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of the labelled rows, centred and with a total variance of one.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_labelled, n_targets), float64
+        Scaled targets. Constant targets are zero.
+
+    index : ndarray of shape (n_labelled,), int
+        Which rows have labels.
+
+    mean : ndarray of shape (n_targets,)
+        Mean of the targets.
+
+    scale : float
+        Root of their total variance, 0 if they are constant.
+    """
+
+    values: np.ndarray
+    index: np.ndarray
+    mean: np.ndarray
+    scale: float
+
+    @classmethod
+    def of(cls, Y: np.ndarray, labelled: np.ndarray | None) -> Targets:
+        """Scale the targets of labelled rows."""
+        index = np.arange(len(Y)) if labelled is None else np.flatnonzero(labelled)
+        mean = Y[index].mean(axis=0)
+        values = Y[index] - mean
+        scale = float(np.sqrt(np.square(values).sum() / len(index)))
+        if is_rounding(scale, mean):
+            return cls(np.zeros_like(values), index, mean, 0.0)
+        return cls(values / scale, index, mean, scale)
+
+
+@dataclass(frozen=True)
+class LabelledSums:
+    """What the regression needs to know of the labelled rows.
+
+    Rows are coordinates in principal axes, of total variance one over all rows. Targets
+    have a total variance of one.
+
+    Parameters
+    ----------
+    count : int
+        Number of labelled rows.
+
+    row_mean : ndarray of shape (n_axes,)
+        Mean coordinates of the labelled rows.
+
+    spectrum, rotation : ndarray of shape (rank,) and (n_axes, rank) or None
+        Eigenvalues and eigenvectors of their scatter matrix. None stands for the axes
+        themselves.
+
+    products : ndarray of shape (rank, n_targets)
+        Sums of the products of rotated coordinates with targets.
+
+    target_square : float
+        Sum of the squares of the targets.
+
+    target_mean : ndarray of shape (n_targets,)
+        Mean of the targets in their own units.
+
+    target_scale : float
+        Root of their total variance, 0 if they are constant.
+    """
+
+    count: int
+    row_mean: np.ndarray
+    spectrum: np.ndarray
+    rotation: np.ndarray | None
+    products: np.ndarray
+    target_square: float
+    target_mean: np.ndarray
+    target_scale: float
+
+    @classmethod
+    def of_rows(
+        cls,
+        X,
+        targets: Targets,
+        scaling: Scaling,
+        axes: np.ndarray,
+        squares: np.ndarray,
+    ) -> LabelledSums:
+        """Sum over the labelled rows.
+
+        Parameters
+        ----------
+        X : {ndarray, memory map, CSR matrix} of shape (n_samples, n_features)
+            All rows.
+
+        targets : Targets
+            Of the labelled rows.
+
+        scaling : Scaling
+            Of all rows.
+
+        axes : ndarray of shape (n_axes, n_features)
+            Orthonormal axes.
+
+        squares : ndarray of shape (n_axes,)
+            Sums of the squared coordinates of all rows, of total variance one.
+        """
+        return cls(
+            len(targets.index),
+            *_sums_of_rows(X, targets, scaling, axes, squares),
+            float(np.square(targets.values).sum()),
+            targets.mean,
+            targets.scale,
+        )
+
+    def with_rank(self) -> LabelledSums:
+        """Return the sums with zeros for directions that hold rounding errors."""
+        largest = self.spectrum.max(initial=0.0)
+        spectrum = self.spectrum * (self.spectrum > _LEAST_FRACTION * largest)
+        products = self.products * (spectrum > 0)[:, None]
+        return replace(self, spectrum=spectrum, products=products)
+
+
+@dataclass(frozen=True)
+class TargetRegression:
+    """The regression of targets on the coordinates of rows in their principal axes.
+
+    Parameters
+    ----------
+    coefficients : ndarray of shape (n_axes, n_targets), float64
+        From coordinates to targets.
+
+    alpha : float
+        Ridge penalty.
+
+    sums : LabelledSums
+        Of the rows that it was fitted to.
+    """
+
+    coefficients: np.ndarray
+    alpha: float
+    sums: LabelledSums
+
+    @classmethod
+    def fit(cls, sums: LabelledSums, alpha: float | None) -> TargetRegression:
+        """Fit the regression. None chooses the ridge penalty ``alpha``."""
+        # Directions without variance have no coefficients.
+        sums = sums.with_rank()
+        if alpha is None:
+            alpha = _chosen_alpha(sums)
+        coefficients = sums.products / (sums.spectrum + alpha)[:, None]
+        if sums.rotation is not None:
+            coefficients = sums.rotation @ coefficients
+        return cls(coefficients, alpha, sums)
+
+    def imputed_products(self, squares: np.ndarray) -> np.ndarray:
+        """Return the products of all rows with their targets.
+
+        Rows without labels have predicted targets. By the normal equation of ridge
+        regression the others' residuals add ``alpha`` times the coefficients.
+        """
+        return (squares + self.alpha)[:, None] * self.coefficients
+
+    @property
+    def at_mean(self) -> np.ndarray:
+        """The targets predicted at the mean of all rows, in their own units."""
+        sums = self.sums
+        return sums.target_mean - sums.target_scale * (
+            sums.row_mean @ self.coefficients
+        )
+
+    def unexplained(self, other: np.ndarray) -> float:
+        """Return the fraction of the targets' variance that other coefficients leave.
+
+        Their intercept is that of this regression.
+        """
+        sums = self.sums
+        if not sums.target_scale:
+            return 0.0
+        ahead = sums.row_mean @ (self.coefficients - other)
+        mine = self.coefficients
+        if sums.rotation is not None:
+            mine, other = sums.rotation.T @ mine, sums.rotation.T @ other
+        products = (sums.spectrum + self.alpha)[:, None] * mine
+        explained = 2 * products - sums.spectrum[:, None] * other
+        fraction = np.vdot(other, explained) / sums.count - ahead @ ahead
+        return max(1 - float(fraction), 0.0)
+
+
+def _sums_of_rows(
+    X, targets: Targets, scaling: Scaling, axes: np.ndarray, squares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+    """Return mean, spectrum and rotation, and rotated products with the targets."""
+    n_axes, n_labelled = len(squares), len(targets.index)
+    parts = list(slices(n_labelled, chunk_rows(X.shape[1])))
+    unit = total_deviation(scaling)
+    chunks = ((dense(X[targets.index[p]]) - scaling.mean) / unit for p in parts)
+    values = [targets.values[part] for part in parts]
+    if n_labelled == X.shape[0] or not n_axes:
+        total = sum(rows.T @ y for rows, y in zip(chunks, values, strict=True))
+        return np.zeros(n_axes), squares, None, axes @ total
+    if n_labelled <= n_axes:
+        few = np.concatenate([rows @ axes.T for rows in chunks])
+        row_mean = few.mean(axis=0)
+        left, singular, right = svd(few - row_mean, full_matrices=False)
+        products = singular[:, None] * (left.T @ targets.values)
+        return row_mean, singular**2, right.T, products
+    row_mean = np.zeros(n_axes)
+    scatter = np.zeros((n_axes, n_axes))
+    products = np.zeros((n_axes, targets.values.shape[1]))
+    for rows, y in zip(chunks, values, strict=True):
+        coordinates = rows @ axes.T
+        row_mean += coordinates.sum(axis=0) / n_labelled
+        scatter += coordinates.T @ coordinates
+        products += coordinates.T @ y
+    # Little is lost here, as the mean of all rows was subtracted before.
+    scatter -= n_labelled * np.outer(row_mean, row_mean)
+    spectrum, rotation = eigh(scatter)
+    return row_mean, spectrum, rotation, rotation.T @ products
+
+
+def _chosen_alpha(sums: LabelledSums) -> float:
+    """Return the least penalty if there are many rows, else a cross-validated one.
+
+    With few rows least squares learns the targets by heart. Generalised
+    cross-validation (Golub, Heath & Wahba 1979) follows from the same eigenvalues. With
+    very few rows it still fits too closely, so degrees of freedom count 1.4 times (Kim
+    & Gu 2004).
+    """
+    n_free = sums.count - 1
+    if n_free >= _TALL * len(sums.row_mean):
+        return _ALPHA
+    inside = sums.spectrum > 0
+    spectrum = sums.spectrum[inside]
+    fitted = np.square(sums.products[inside]).sum(axis=1) / spectrum
+    outside = max(sums.target_square - fitted.sum(), 0.0)
+    largest = 10 * spectrum.max(initial=_ALPHA)
+    alphas = np.geomspace(_ALPHA, largest, _N_ALPHAS)[:, None]
+    kept = alphas / (spectrum + alphas)
+    errors = outside + kept**2 @ fitted
+    free = n_free - _INFLATION * (1 - kept).sum(axis=1)
+    # With one labelled row no penalty has a score. The largest predicts the mean.
+    scores = np.full(_N_ALPHAS, np.inf)
+    np.divide(errors, np.square(free), out=scores, where=free > 0)
+    return float(alphas[::-1][scores[::-1].argmin(), 0])
+
+
+def total_deviation(scaling: Scaling) -> float:
+    """Return the root of the total variance of the rows."""
+    return scaling.scale * float(np.sqrt(len(scaling.mean)))

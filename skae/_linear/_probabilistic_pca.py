@@ -2,21 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from .._data import slices
-from ._patterns import Patterns
+from .._state import stored
 
 _LEAST_NOISE = 1e-8
-"""Least variance of the noise, as a share of the mean variance. Without noise the codes
-of rows with few observed values are not determined."""
+"""Least variance of the noise, as a fraction of the mean variance. Without noise the
+codes of rows with few observed values are not determined."""
 
 _CHUNK = 2**22
 """Values of the arrays that hold something for each row and pair of components."""
 
+_HELD_OUT = 0.1
+"""Fraction of the observed values that is held out."""
 
+_MOST_ITERATIONS = 100
+_PATIENCE = 4
+"""Iterations, and numbers of components, without progress after which to stop."""
+
+_PROGRESS = 1e-4
+"""Least relative decrease of the error that counts."""
+
+_SIZES = 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100
+"""Numbers of components that are tried."""
+
+_ALL_TRIED = 20
+"""Up to so many features, all but one component are tried, too."""
+
+_FEW_VALUES, _MOST_SPLITS = 100_000, 5
+"""Of few values several tenths are held out, one after the other: the error of one
+depends on chance. So many values divided by those of the data is their number."""
+
+
+class Patterns(NamedTuple):
+    """The distinct patterns of observed values.
+
+    What depends on the pattern only is computed once for all rows that share it.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (n_patterns, n_features), bool
+        The distinct patterns.
+
+    of_row : ndarray of shape (n_rows,), int
+        Number of each row's pattern.
+
+    counts : ndarray of shape (n_patterns,), int
+        Number of rows of each pattern.
+    """
+
+    observed: np.ndarray
+    of_row: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, observed: np.ndarray) -> Patterns:
+        """Group the rows of a boolean array."""
+        # Eight values fit into a byte, and sorting takes an eighth of the time.
+        packed = np.packbits(observed, axis=1)
+        _, first, of_row, counts = np.unique(
+            packed, axis=0, return_index=True, return_inverse=True, return_counts=True
+        )
+        # NumPy 2.0 returned the inverse in two dimensions.
+        return cls(observed[first], of_row.ravel(), counts)
+
+    def parts(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield ``size`` patterns at a time, with the numbers of their rows."""
+        order = np.argsort(self.of_row, kind="stable")
+        ends = np.append(0, np.cumsum(self.counts))
+        for part in slices(len(self.counts), size):
+            yield part, order[ends[part.start] : ends[part.stop]]
+
+
+@stored("probabilistic PCA")
 @dataclass(frozen=True)
 class ProbabilisticPCA:
     r"""A normal distribution whose covariance is that of a few axes, and noise.
@@ -181,7 +244,7 @@ class ProbabilisticPCA:
         return np.where(observed, X, codes @ W.T + self.mean)
 
 
-def fitted(
+def fit_ppca(
     X: np.ndarray,
     observed: np.ndarray,
     n_components: int,
@@ -219,3 +282,123 @@ def fitted(
             break
         before, model = after, following
     return model
+
+
+class _Split(NamedTuple):
+    """Values that are held out, and the others."""
+
+    chosen: np.ndarray
+    known: np.ndarray
+    patterns: Patterns
+
+    @classmethod
+    def of(cls, observed: np.ndarray, rng: np.random.RandomState) -> _Split:
+        chosen = held_out(observed, rng)
+        known = observed & ~chosen
+        return cls(chosen, known, Patterns.of(known))
+
+
+def held_out(observed: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Choose a tenth of the observed values. Each row and column keeps some."""
+    chosen = observed & (rng.random_sample(observed.shape) < _HELD_OUT)
+    for axis in (1, 0):
+        bare = ~(observed & ~chosen).any(axis=axis, keepdims=True)
+        chosen &= ~bare
+    return chosen
+
+
+def hide_values(observed: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Return which of the observed values a network still sees in training.
+
+    Each row also loses the values that another row lacks. So as many are missing as in
+    the data, in such groups. A tenth of the values is hidden in addition. A row that
+    would be empty stays as it is.
+    """
+    others = observed[rng.permutation(len(observed))]
+    shown = observed & others & (rng.random_sample(observed.shape) >= _HELD_OUT)
+    empty = ~shown.any(axis=1)
+    shown[empty] = observed[empty]
+    return shown
+
+
+def select_ppca(
+    X: np.ndarray,
+    observed: np.ndarray,
+    n_components: int | None,
+    rng: np.random.RandomState,
+) -> ProbabilisticPCA:
+    """Return the model that predicts held-out values best, refitted to all values.
+
+    Stopping early keeps it from fitting noise where components are many for the values
+    that are observed (Ilin & Raiko 2010).
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features), float64
+        Rows. Values that are not observed are not read.
+
+    observed : ndarray of shape (n_rows, n_features), bool
+        Every feature is observed in some row.
+
+    n_components : int or None
+        Number of components. None stands for the best one.
+
+    rng : RandomState
+        Chooses the values to hold out.
+    """
+    # Find the best number of iterations for each number of components.
+    n_splits = int(np.clip(_FEW_VALUES // X.size, 1, _MOST_SPLITS))
+    splits = [_Split.of(observed, rng) for _ in range(n_splits)]
+    tried = [n_components] if n_components else sizes(*X.shape)
+    iterations: list[int] = []
+
+    def errors() -> Iterator[float]:
+        for k in tried:
+            error, n_iter = _first_minimum(_held_out_errors(X, splits, k))
+            iterations.append(n_iter)
+            yield error
+
+    _, best = _first_minimum(errors())
+
+    # Fit that many components, that many iterations, to all values.
+    model = ProbabilisticPCA.start(X, observed, tried[best])
+    patterns = Patterns.of(observed)
+    for _ in range(iterations[best]):
+        _, model = model.stepped(X, observed, patterns)
+    return model
+
+
+def sizes(n_rows: int, n_features: int) -> list[int]:
+    """Return the numbers of components to try."""
+    most = max(min(n_rows, n_features) - 1, 1)
+    found = {size for size in _SIZES if size <= most}
+    return sorted(found | {most} if most < _ALL_TRIED else found)
+
+
+def _held_out_errors(X: np.ndarray, splits: list[_Split], k: int) -> Iterator[float]:
+    """Yield the error of the held-out values after each iteration."""
+    models = [ProbabilisticPCA.start(X, split.known, k) for split in splits]
+    for _ in range(_MOST_ITERATIONS + 1):
+        squares = np.zeros(0)
+        for number, split in enumerate(splits):
+            filled, models[number] = models[number].stepped(
+                X, split.known, split.patterns
+            )
+            wrong = (filled - X)[split.chosen]
+            squares = np.append(squares, np.square(wrong))
+        yield float(squares.mean()) if len(squares) else 0.0
+
+
+def _first_minimum(errors: Iterable[float]) -> tuple[float, int]:
+    """Return the least error and its place. Stop where errors no longer fall."""
+    best, place, to_beat, patience = np.inf, 0, np.inf, _PATIENCE
+    for number, error in enumerate(errors):
+        if error < best:
+            best, place = error, number
+        if error < to_beat * (1 - _PROGRESS):
+            to_beat, patience = error, _PATIENCE
+        else:
+            patience -= 1
+            if not patience:
+                break
+    return best, place

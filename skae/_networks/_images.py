@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
-from ._sizes import checked_sizes
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._spec import Convolution, ConvolutionalLayers, DenseLayers, checked_sizes
 
 _LARGE, _SMALL = 16, 4
 """Sides in pixels from which the first stride is 4, and from which it is 2."""
@@ -15,21 +17,36 @@ _CELLS = 8
 """Most cells along a side that are left for the dense layers."""
 
 
-class Convolution(NamedTuple):
-    """A convolutional layer of the encoder. The decoder mirrors it.
+_POSITIVE = Interval(Integral, 1, None, closed="left")
+
+IMAGE_CONSTRAINTS: dict[str, list] = {
+    "image_shape": ["array-like", StrOptions({"auto"}), None],
+    "filters": ["array-like", _POSITIVE],
+    "kernel_size": ["array-like", _POSITIVE, None],
+    "strides": ["array-like", _POSITIVE, None],
+}
+"""Constraints of the parameters that say that rows are images."""
+
+
+def convolutional_layers(
+    parameters: dict[str, Any], n_features: int, dense_layers: DenseLayers
+) -> ConvolutionalLayers:
+    """Return the layers that an estimator's parameters describe, if rows are images.
 
     Parameters
     ----------
-    filters : int
-        Number of features found in each window.
+    parameters : dict
+        Those of the estimator.
 
-    kernel_size, strides : tuple of two int
-        Sides of the windows and the distances between them, in pixels or cells.
+    n_features : int
+        Values in a row.
+
+    dense_layers : DenseLayers
+        Between the convolutions and the code.
     """
-
-    filters: int
-    kernel_size: tuple[int, ...]
-    strides: tuple[int, ...]
+    shape = checked_image_shape(parameters["image_shape"], n_features)
+    windows = [parameters[name] for name in ("filters", "kernel_size", "strides")]
+    return ConvolutionalLayers(shape, convolutions(shape, *windows), dense_layers)
 
 
 def checked_image_shape(image_shape: Any, n_features: int) -> tuple[int, int, int]:

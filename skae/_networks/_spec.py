@@ -2,145 +2,126 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ._dense_numpy import ACTIVATIONS
+from .._state import stored
+
+NUMPY_ACTIVATIONS: frozenset[Any] = frozenset(
+    (None, "linear", "relu", "leaky_relu", "tanh", "sigmoid", "silu")
+)
+"""Keras' activations that NumPy computes as well."""
 
 
-class Path(NamedTuple):
-    """What the layers of a family compute, as Keras tensors.
+@stored("dense layers")
+@dataclass(frozen=True)
+class DenseLayers:
+    """Dense hidden layers. The decoder mirrors the encoder.
 
     Parameters
     ----------
-    output : KerasTensor or None
-        Codes or rows. They are added to those of the linear path, if there is one. None
-        where the linear path is all there is.
+    sizes : tuple of int
+        Widths of the encoder's hidden layers.
 
-    hidden : KerasTensor
-        What the last hidden layer returns.
+    activation : str or callable
+        Keras activation of the hidden layers.
+
+    dropout : float
+        Fraction of hidden units dropped in training.
+
+    see_inputs : bool
+        Whether every hidden layer also sees the inputs of the network.
     """
 
-    output: Any
-    hidden: Any
+    sizes: tuple[int, ...]
+    activation: str | Callable = "relu"
+    dropout: float = 0.0
+    see_inputs: bool = False
+
+    @classmethod
+    def of(cls, parameters: dict[str, Any], *, see_inputs: bool = False) -> DenseLayers:
+        """Return the layers that an estimator's parameters describe."""
+        sizes = checked_sizes("hidden_layer_sizes", parameters["hidden_layer_sizes"])
+        activation, dropout = parameters["activation"], float(parameters["dropout"])
+        return cls(sizes, activation, dropout, see_inputs)
 
 
-class Family(ABC):
-    """The layers between rows and codes, as a hashable value.
+@stored("convolution")
+class Convolution(NamedTuple):
+    """A convolutional layer of the encoder. The decoder mirrors it.
 
-    A family knows everything that depends on the kind of its layers. Equal families
-    build equal layers. A further family is one more file.
+    Parameters
+    ----------
+    filters : int
+        Number of features found in each window.
 
-    Weights start at zero in the layer named ``CORRECTION``. Other kernels are drawn.
-    Everything else starts at what the layer's own initialisers give, which a layer of
-    Keras stores as ``layer.bias_initializer`` and the like.
+    kernel_size, strides : tuple of two int
+        Sides of the windows and the distances between them, in pixels or cells.
     """
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there are no layers, only the linear path."""
-        return False
-
-    @property
-    def is_custom(self) -> bool:
-        """Whether the user's code builds the layers."""
-        return False
-
-    @property
-    def has_weight_scales(self) -> bool:
-        """Whether ``weight_scales`` returns anything but ones."""
-        return False
-
-    @property
-    def has_coordinates(self) -> bool:
-        """Whether ``with_coordinates`` can change the coordinates of rows."""
-        return False
-
-    @abstractmethod
-    def encoder_path(self, rows: Any, spec: NetworkSpec, standard: bool) -> Path:
-        """Build the encoder's layers.
-
-        Parameters
-        ----------
-        rows : KerasTensor
-            The input.
-
-        spec : NetworkSpec
-            The whole network.
-
-        standard : bool
-            Whether to use only layers of Keras, for models that users save.
-        """
-
-    @abstractmethod
-    def decoder_path(self, codes: Any, spec: NetworkSpec, standard: bool) -> Path:
-        """Build the decoder's layers, likewise."""
-
-    def weight_scales(
-        self, model: Any, deviations: np.ndarray, residual: float
-    ) -> list[Any]:
-        """Return the scale of each trainable weight of a model, for broadcasting.
-
-        Parameters
-        ----------
-        model : keras.Model
-            Encoder or decoder of this family.
-
-        deviations : ndarray of shape (n_inputs,)
-            Deviation of each input of the model.
-
-        residual : float
-            Deviation of what PCA leaves.
-        """
-        return [1.0] * len(model.trainable_variables)
-
-    def numpy_forward(self, spec: NetworkSpec) -> Any:
-        """Return the layers as a NumPy function, or None if there is none.
-
-        The function takes a list of arrays, the trainable weights, and the inputs. It
-        includes the linear path.
-        """
-        return None
-
-    def numpy_forward_of_few(
-        self, spec: NetworkSpec, side: Literal["encoder", "decoder"]
-    ) -> Any:
-        """Return a NumPy function for calls with few rows, or None if there is none.
-
-        For many rows it may be slower than a compiled program.
-        """
-        return self.numpy_forward(spec)
-
-    def with_coordinates(
-        self,
-        weights: list[np.ndarray],
-        inputs: np.ndarray,
-        outputs: np.ndarray,
-        spec: NetworkSpec,
-    ) -> list[np.ndarray]:
-        """Return weights for other coordinates of the inputs and of the outputs.
-
-        Parameters
-        ----------
-        weights : list of ndarray
-            The trainable weights, in Keras' order.
-
-        inputs : ndarray of shape (n_new_inputs, n_inputs)
-            The present inputs are the new ones times this matrix.
-
-        outputs : ndarray of shape (n_outputs, n_new_outputs)
-            The new outputs are the present ones times this matrix.
-
-        spec : NetworkSpec
-            The whole network.
-        """
-        raise NotImplementedError
+    filters: int
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
+@stored("convolutional layers")
+@dataclass(frozen=True)
+class ConvolutionalLayers:
+    """Convolutions of images, then dense layers. The decoder mirrors the encoder.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Height, width and channels.
+
+    convolutions : tuple of Convolution
+        The encoder's convolutional layers.
+
+    dense_layers : DenseLayers
+        Between these and the code. Their activation is also that of the convolutions.
+    """
+
+    image_shape: tuple[int, int, int]
+    convolutions: tuple[Convolution, ...]
+    dense_layers: DenseLayers
+
+    def cells(self) -> list[tuple[int, int]]:
+        """Return rows and columns before the first convolution and after each."""
+        found = [self.image_shape[:2]]
+        for layer in self.convolutions:
+            height, width = (
+                math.ceil(size / step)
+                for size, step in zip(found[-1], layer.strides, strict=True)
+            )
+            found.append((height, width))
+        return found
+
+
+@stored("custom layers")
+@dataclass(frozen=True)
+class CustomLayers:
+    """What a callable of the user's builds.
+
+    Parameters
+    ----------
+    builder : callable
+        Called with the keywords ``n_features`` and ``n_components``. It returns a
+        ``keras.Model``.
+    """
+
+    builder: Callable[..., Any]
+
+
+Layers = DenseLayers | ConvolutionalLayers | CustomLayers
+"""The layers between rows and codes. Equal values build equal layers."""
+
+
+@stored("network")
 @dataclass(frozen=True)
 class NetworkSpec:
     """Everything that decides the shape of a network, and nothing else.
@@ -153,11 +134,12 @@ class NetworkSpec:
     n_features, n_components : int
         Widths of the rows and of the code.
 
-    encoder, decoder : Family
+    encoder, decoder : DenseLayers, ConvolutionalLayers or CustomLayers
         The layers between rows and codes, and back.
 
     linear_path : bool
-        Whether a linear layer joins rows and codes beside these layers. It holds PCA.
+        Whether a linear layer joins rows and codes beside these layers. It holds the
+        linear model.
 
     output_activation : str, callable or None
         Keras activation of the decoder's output.
@@ -182,8 +164,8 @@ class NetworkSpec:
 
     n_features: int
     n_components: int
-    encoder: Family
-    decoder: Family
+    encoder: Layers
+    decoder: Layers
     linear_path: bool = True
     output_activation: str | Callable | None = None
     likelihood: Literal["gaussian", "bernoulli"] | None = None
@@ -193,40 +175,33 @@ class NetworkSpec:
     n_inputs: int | None = None
 
     @property
-    def keeps_units(self) -> bool:
+    def uses_raw_inputs(self) -> bool:
         """Whether the network sees the data as they are, not centred and scaled."""
         return self.output_activation is not None or self.likelihood == "bernoulli"
 
     @property
-    def width_of_inputs(self) -> int:
-        """Number of values that the encoder sees."""
-        return self.n_features if self.n_inputs is None else self.n_inputs
-
-    @property
     def is_custom(self) -> bool:
         """Whether the user's own code builds a part of the network."""
-        return self.encoder.is_custom or self.decoder.is_custom
+        return CustomLayers in (type(self.encoder), type(self.decoder))
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether there are dense layers only."""
+        return type(self.encoder) is type(self.decoder) is DenseLayers
 
     @property
     def is_linear(self) -> bool:
         """Whether the linear path is all there is."""
-        return self.linear_path and self.encoder.is_empty and self.decoder.is_empty
+        sizes = (
+            getattr(self.encoder, "sizes", None),
+            getattr(self.decoder, "sizes", None),
+        )
+        return self.linear_path and sizes == ((), ())
 
     @property
     def has_linear_codes(self) -> bool:
         """Whether the code layer is linear, so that codes may be rotated."""
-        return self.linear_path or not self.encoder.is_custom
-
-    @property
-    def has_weight_scales(self) -> bool:
-        """Whether both families know the scales of their weights."""
-        return self.encoder.has_weight_scales and self.decoder.has_weight_scales
-
-    @property
-    def has_coordinates(self) -> bool:
-        """Whether rows may be given in other coordinates than their features."""
-        families = self.encoder.has_coordinates and self.decoder.has_coordinates
-        return families and not self.keeps_units and self.likelihood is None
+        return self.linear_path or type(self.encoder) is not CustomLayers
 
     @property
     def final_activation(self) -> str | Callable | None:
@@ -234,16 +209,27 @@ class NetworkSpec:
         return "sigmoid" if self.likelihood == "bernoulli" else self.output_activation
 
     @property
-    def has_numpy_forward(self) -> bool:
-        """Whether NumPy computes the network, whatever the number of rows."""
-        paths = self.encoder.numpy_forward(self), self.decoder.numpy_forward(self)
-        return None not in paths and self.final_activation in ACTIVATIONS
+    def runs_in_numpy(self) -> bool:
+        """Whether NumPy computes the network, so that Keras is not needed."""
+        if not self.is_dense:
+            return False
+        layers = self.encoder.activation, self.decoder.activation  # type: ignore[union-attr]
+        return NUMPY_ACTIVATIONS.issuperset((*layers, self.final_activation))
 
-    @property
-    def has_numpy_forward_of_few(self) -> bool:
-        """Whether NumPy computes the network for few rows."""
-        paths = (
-            self.encoder.numpy_forward_of_few(self, "encoder"),
-            self.decoder.numpy_forward_of_few(self, "decoder"),
-        )
-        return None not in paths and self.final_activation in ACTIVATIONS
+
+def checked_sizes(parameter: str, value: Any) -> tuple[int, ...]:
+    """Return an integer or a sequence of integers as a tuple.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not an integer above zero.
+    """
+    sizes = np.atleast_1d(np.asarray(value, dtype=object)).ravel().tolist()
+    for number, size in enumerate(sizes):
+        if not isinstance(size, Integral) or int(size) < 1:
+            raise ValueError(
+                f"{parameter} must hold integers above 0. Got {value!r} instead."
+            )
+        sizes[number] = int(size)
+    return tuple(sizes)

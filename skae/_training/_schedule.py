@@ -1,21 +1,24 @@
-"""How long and how fast to train: plain numbers, no state."""
+"""How long and how fast to train, and when to stop: plain numbers and pure state."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from .._engines import OptimizerChoice
+from ._problem import Problem
 
 _RATE = 0.002
 """First rate of an optimizer given by name."""
 
 _SCALED_RATE = 0.004
 """The same where weights are rescaled."""
+
+_IMAGE_RATE = 0.006
+"""The same where rows are images."""
 
 _ENCODER_RATE = 2.0
 """First rate of an encoder that trains alone, relative to that of the whole network."""
@@ -57,14 +60,13 @@ class Schedule:
     }
 
     @classmethod
-    def of(
-        cls, parameters: dict[str, Any], optimizer: OptimizerChoice, rescaled: bool
-    ) -> Schedule:
-        """Read the parameters of an estimator whose weights may be rescaled."""
+    def of(cls, problem: Problem, rescaled: bool) -> Schedule:
+        """Read the parameters of a problem whose weights may be rescaled."""
+        parameters = problem.parameters
         return cls(
             parameters["max_iter"],
-            first_rate(optimizer, rescaled),
-            optimizer.decays,
+            first_rate(problem, rescaled),
+            problem.optimizer.decays,
             parameters["tol"],
             parameters["n_iter_no_change"],
         )
@@ -83,7 +85,7 @@ class Schedule:
         )
 
     def rates(self, epoch: int, n_batches: int) -> np.ndarray:
-        """Return the learning rate of each batch of an epoch, as float32."""
+        """Return the learning rate of each mini-batch of an epoch, as float32."""
         if not self.decays:
             return np.full(n_batches, self.learning_rate, np.float32)
         done = (epoch + np.arange(n_batches) / n_batches) / self.max_iter
@@ -92,9 +94,88 @@ class Schedule:
         )
 
 
-def first_rate(optimizer: OptimizerChoice, rescaled: bool) -> float:
-    """Return the rate of the first step."""
-    if optimizer.learning_rate is not None:
-        return optimizer.learning_rate
+def first_rate(problem: Problem, rescaled: bool) -> float:
+    """Return the learning rate of the first step."""
+    rate = problem.optimizer.learning_rate
+    if rate is not None:
+        return rate
     # An optimizer with a schedule of its own ignores this rate.
-    return _SCALED_RATE if rescaled else _RATE
+    if rescaled:
+        return _SCALED_RATE
+    is_image = problem.spec.image_shape is not None and not problem.is_likelihood
+    return _IMAGE_RATE if is_image else _RATE
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands: the best so far, and how long it may go on.
+
+    Parameters
+    ----------
+    start : object
+        What there was at iteration 0.
+
+    start_loss : float
+        The monitored loss of that.
+
+    trained : object
+        What there was after the best epoch so far. The next phase starts here. From PCA
+        it would have nothing to do: PCA's encoder is the best for PCA's decoder.
+
+    trained_loss : float
+        The monitored loss of that.
+
+    to_beat : float
+        The last monitored loss of the phase that improved by more than ``tol``.
+
+    patience : int
+        Epochs left to improve on it.
+
+    stopped_by : {"no_change", "divergence", "callback"} or None
+        Why training has to stop.
+    """
+
+    start: Any
+    start_loss: float
+    trained: Any
+    trained_loss: float = np.inf
+    to_beat: float = np.inf
+    patience: int = 0
+    stopped_by: Literal["no_change", "divergence", "callback"] | None = None
+
+    @property
+    def best(self) -> Any:
+        """What there was at the lowest monitored loss, iteration 0 included."""
+        return self.start if self.start_loss <= self.trained_loss else self.trained
+
+    @property
+    def best_loss(self) -> float:
+        """That loss."""
+        return min(self.trained_loss, self.start_loss)
+
+    def in_phase(self, schedule: Schedule) -> Progress:
+        """Return the progress at the start of a phase.
+
+        A phase has to improve on its own losses. The first steps of a fresh optimizer
+        are long, and it takes epochs to regain what they undo.
+        """
+        patience = schedule.n_iter_no_change
+        return replace(self, to_beat=np.inf, patience=patience, stopped_by=None)
+
+    def after(
+        self, state: Any, loss: float, monitored: float, schedule: Schedule
+    ) -> Progress:
+        """Return the progress after one more epoch."""
+        if not np.isfinite([loss, monitored]).all():
+            return replace(self, stopped_by="divergence")
+        progress = self
+        if monitored < self.trained_loss:
+            progress = replace(progress, trained=state, trained_loss=monitored)
+        if self.to_beat - monitored > schedule.tol * abs(monitored):
+            return replace(
+                progress, to_beat=monitored, patience=schedule.n_iter_no_change
+            )
+        patience = self.patience - 1
+        return replace(
+            progress, patience=patience, stopped_by=None if patience else "no_change"
+        )

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import sem, wilcoxon
 
-from .._engines import Engine
-from ._data import TrainingData
-from ._loop import TrainingResult
+from .._inference import NetworkModel
+from .._linear import LinearModel
+from ._trainer import Trainer, TrainingResult
 
 _STANDARD_ERRORS = 2
 _SIGNIFICANCE = 0.01
@@ -36,46 +36,45 @@ class Comparison(NamedTuple):
     rows: str
 
 
-def compared(
-    engine: Engine,
-    baseline: dict,
-    result: TrainingResult,
-    data: TrainingData,
-    is_likelihood: bool,
-) -> Comparison:
-    """Compare what training found with ``baseline``.
+def select(
+    trainer: Trainer, result: TrainingResult, comparison: Comparison
+) -> LinearModel | NetworkModel:
+    """Return the model to keep: the network if it is better, else where it started.
+
+    A variational autoencoder is a network also where it is linear, for its likelihood.
+    A network without a linear path is kept as it started.
+    """
+    problem = trainer.problem
+    if comparison.is_better:
+        return trainer.network(result.weights)
+    if problem.is_likelihood:
+        return trainer.network(trainer.start.weights, "linear")
+    if not problem.spec.linear_path:
+        return trainer.network(trainer.start.weights)
+    whiten = problem.parameters["whiten"]
+    return problem.linear.as_stored(trainer.X.dtype, whiten)
+
+
+def compare_with_baseline(trainer: Trainer, result: TrainingResult) -> Comparison:
+    """Compare what training found with the model at the start.
 
     It has to be better on average over all rows, and significantly better on the
     held-out rows.
-
-    Parameters
-    ----------
-    engine : Engine
-        Computes the loss of each row.
-
-    baseline : dict
-        The weights to beat.
-
-    result : TrainingResult
-        What training found.
-
-    data : TrainingData
-        The rows, and which of them were held out.
-
-    is_likelihood : bool
-        Whether the loss is a negative log-likelihood.
     """
-    split = data.split
+    data, problem = trainer.phases[0].data, trainer.start.problem
+    engine, baseline = problem.engine, trainer.start.weights
     start, end = data.mean_losses(engine, [baseline, result.weights])
     is_better = end < start
-    if not (is_better and split.holds_out):
+    if not (is_better and data.split.holds_out):
         return Comparison(is_better, start, end, "all rows")
     # Fold by fold, as in training: a row's noise depends on its place.
-    held_out = [data.row_losses(engine, baseline, rows) for rows in split.held_out]
-    before, after = np.concatenate(held_out), result.validation_losses
-    gains = split.means_of_groups(before - after)
+    before = np.concatenate(
+        [data.row_losses(engine, baseline, rows) for rows in data.split.held_out]
+    )
+    after = result.validation_losses
+    gains = data.split.means_of_groups(before - after)
     # A better likelihood may lose a little on most rows and gain much on others.
-    is_significant = is_mean_gain(gains) if is_likelihood else is_gain(gains)
+    is_significant = is_mean_gain(gains) if problem.is_likelihood else is_gain(gains)
     return Comparison(is_significant, before.mean(), after.mean(), "held-out rows")
 
 

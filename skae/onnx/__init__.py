@@ -1,9 +1,9 @@
 """Converters of skae's estimators for ``skl2onnx``, which ``skae[onnx]`` brings along.
 
-Call :func:`register` once. Then ``skl2onnx.to_onnx`` converts estimators of skae, alone
-and in pipelines.
+Call :func:`register_converters` once. Then ``skl2onnx.to_onnx`` converts estimators of
+skae, alone and in pipelines.
 """
 
-from ._register import register
+from ._converters import register_converters
 
-__all__ = ["register"]
+__all__ = ["register_converters"]

@@ -1,16 +1,15 @@
 """Displays of fitted autoencoders, in the conventions of scikit-learn."""
 
-from ._decision_walk import DecisionWalkDisplay
-from ._encoder_derivative import EncoderDerivativeDisplay
-from ._explained_variance import ExplainedVarianceDisplay
+from ._counterfactual import CounterfactualDisplay
+from ._encoder_jacobian import EncoderJacobianDisplay
+from ._fitted_curves import ExplainedVarianceDisplay, TrainingCurveDisplay
 from ._latent_space import LatentSpaceDisplay
 from ._latent_traversal import LatentTraversalDisplay
 from ._reconstruction import ReconstructionDisplay
-from ._training_curve import TrainingCurveDisplay
 
 __all__ = [
-    "DecisionWalkDisplay",
-    "EncoderDerivativeDisplay",
+    "CounterfactualDisplay",
+    "EncoderJacobianDisplay",
     "ExplainedVarianceDisplay",
     "LatentSpaceDisplay",
     "LatentTraversalDisplay",

@@ -8,8 +8,7 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from .._pipelines import Parts
-from ._axes import axes_for, points_style, pyplot
-from ._components import checked_components
+from ._drawing import BESIDE, Display, checked_components, pyplot
 
 _NO_LABEL = "no label"
 
@@ -17,7 +16,7 @@ _IN_COLUMN, _MOST = 16, 40
 """Classes in a column of the legend, and most classes in a legend."""
 
 
-class LatentSpaceDisplay:
+class LatentSpaceDisplay(Display):
     """Codes as points, coloured by label.
 
     Two components are shown in a plane, more components in all pairs. Use
@@ -98,15 +97,14 @@ class LatentSpaceDisplay:
         shown = checked_components(components, self.codes.shape[1], n_default=2)
         n_sides = max(len(shown) - 1, 1)
         size = 2.2 * n_sides + 2
-        ax = axes_for(self, ax, (size + 0.8, size))
-        self.components_, self.ax_, self.figure_ = shown, ax, ax.figure
-        self.axes_ = _grid(ax, n_sides)
+        ax = self._axes(ax, (size + 0.8, size))
+        self.components_, self.axes_ = shown, _grid(ax, n_sides)
         self.scatters_ = np.full(self.axes_.shape, None)
         colours = _Colours(self.labels, scatter_kwargs)
         for i, j in zip(*np.tril_indices(n_sides), strict=True):
             cell = self.axes_[i, j]
             x = self.codes[:, shown[j]]
-            y = self.codes[:, shown[i + 1]] if len(shown) > 1 else colours.heights
+            y = self.codes[:, shown[i + 1]] if len(shown) > 1 else colours.heights(x)
             self.scatters_[i, j] = colours.draw(cell, x, y)
             if i == n_sides - 1:
                 cell.set_xlabel(f"code {shown[j]}")
@@ -199,7 +197,11 @@ class _Colours:
     """Colours and heights of points, from labels and the user's keywords."""
 
     def __init__(self, labels: np.ndarray | None, style: dict | None) -> None:
-        self.style = points_style({"s": 9, "linewidth": 0, "alpha": 0.8}, style)
+        from matplotlib.cbook import normalize_kwargs
+        from matplotlib.collections import PathCollection
+
+        style = normalize_kwargs(style or {}, PathCollection)
+        self.style = {"s": 9, "linewidth": 0, "alpha": 0.8, **style}
         self.classes = self.values = None
         if labels is None:
             return
@@ -212,9 +214,8 @@ class _Colours:
         if labels.dtype.kind == "f":
             self.values = labels.astype(np.float64)
             return
-        known = np.full(len(labels), True)
-        if labels.dtype.kind == "i":
-            known = labels != -1
+        is_integer = labels.dtype.kind == "i"
+        known = labels != -1 if is_integer else np.full(len(labels), True)
         self.classes, places = np.unique(labels[known], return_inverse=True)
         self.values = np.full(len(labels), np.nan)
         self.values[known] = places
@@ -225,16 +226,13 @@ class _Colours:
             scale = {"cmap": "turbo", "vmin": 0, "vmax": n_classes - 1}
         self.style = scale | self.style
 
-    @property
-    def heights(self) -> Any:
-        """Where points stand that have one code only."""
-        if self.values is None:
-            return None
-        return np.nan_to_num(self.values, nan=-1.0)
+    def heights(self, x: np.ndarray) -> np.ndarray:
+        """Return where points stand that have one code only."""
+        none = np.arange(len(x))
+        return none if self.values is None else np.nan_to_num(self.values, nan=-1.0)
 
-    def draw(self, ax: Any, x: np.ndarray, y: Any) -> Any:
+    def draw(self, ax: Any, x: np.ndarray, y: np.ndarray) -> Any:
         """Draw points. Those without a label are grey and behind the others."""
-        y = np.arange(len(x)) if y is None else y
         if self.values is None:
             return ax.scatter(x, y, **self.style)
         known = np.isfinite(self.values)
@@ -257,16 +255,13 @@ class _Colours:
         if len(self.classes):
             alpha = scatter.get_alpha()
             handles, _ = scatter.legend_elements(num=None, alpha=alpha)
-        names = [str(one) for one in self.classes]
         grey, grey_names = axes[0, 0].get_legend_handles_labels()
         legend = axes[0, 0].legend(
             [*handles, *grey],
-            [*names, *grey_names],
+            [*map(str, self.classes), *grey_names],
             title=name,
             ncols=1 + len(handles) // _IN_COLUMN,
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            frameon=False,
+            **BESIDE,
         )
         # In a grid the cell beside it is empty.
         legend.set_in_layout(len(axes) == 1)

@@ -8,21 +8,10 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from .._pipelines import Parts, rows_of
-from ._axes import axes_for, image_style, pyplot
-from ._components import checked_components
-from ._images import (
-    draw_images,
-    limits_of,
-    name_images,
-    shape_of_estimator,
-    shape_of_images,
-    size_of_figure,
-)
-from ._profiles import draw_profiles, name_lines
-from ._units import name_of_values, to_units_of
+from ._drawing import RowsDisplay, checked_components, pyplot, settings_of, to_units_of
 
 
-class LatentTraversalDisplay:
+class LatentTraversalDisplay(RowsDisplay):
     """Rows decoded along one code at a time.
 
     Use :meth:`from_estimator` to make one.
@@ -95,9 +84,7 @@ class LatentTraversalDisplay:
         self.rows = rows
         self.components = components
         self.steps = steps
-        self.image_shape = image_shape
-        self.feature_names = feature_names
-        self.standardize = standardize
+        super().__init__(image_shape, feature_names, standardize)
 
     def plot(self, ax=None, *, image_kwargs=None, line_kwargs=None):
         """Draw the rows.
@@ -117,27 +104,22 @@ class LatentTraversalDisplay:
         -------
         self : LatentTraversalDisplay
         """
-        shape = shape_of_images(self.image_shape, self.rows.shape[2])
-        grid = self.rows if shape is not None else self.rows.swapaxes(0, 1)
-        ax = axes_for(self, ax, size_of_figure(grid, shape))
         names = [f"code {component}" for component in self.components]
         steps = [f"{step:+.3g}" if step else "0" for step in self.steps]
-        self.image_ = self.lines_ = None
+        shape = self._shape(self.rows.shape[2])
         if shape is not None:
-            style = image_style({"cmap": "gray", **limits_of(grid)}, image_kwargs)
-            self.image_ = draw_images(ax, grid, shape, style)
-            name_images(ax, names, steps, shape)
-            ax.set_xlabel("standard deviations of the code")
+            self._draw_images(ax, shape, self.rows, names, steps, image_kwargs)
+            self.ax_.set_xlabel("standard deviations of the code")
         else:
-            colours = pyplot("LatentTraversalDisplay.plot").get_cmap("coolwarm")
-            places = np.linspace(0, 1, len(steps))
-            styles = [{"color": colours(place)} for place in places]
-            self.lines_ = draw_profiles(
-                ax, grid, steps, names, styles, line_kwargs, self.feature_names
+            self._draw_lines(
+                ax,
+                self.rows.swapaxes(0, 1),
+                steps,
+                names,
+                line_kwargs,
+                palette=("coolwarm", 1.0),
+                title="deviations",
             )
-            ax.set_ylabel(name_of_values(self.standardize))
-            name_lines(ax, title="deviations")
-        self.ax_, self.figure_ = ax, ax.figure
         return self
 
     @classmethod
@@ -213,14 +195,10 @@ class LatentTraversalDisplay:
             line[:, component] += steps * codes[:, component].std()
         to_show = to_units_of(X, standardize)
         rows = parts.decode(changed.reshape(-1, codes.shape[1]))
-        if image_shape is None:
-            image_shape = shape_of_estimator(parts.autoencoder, rows.shape[1])
         display = cls(
             rows=to_show(rows).reshape(len(shown), n_steps, -1),
             components=shown,
             steps=steps,
-            image_shape=image_shape,
-            feature_names=parts.feature_names,
-            standardize=standardize,
+            **settings_of(estimator, rows.shape[1], image_shape, standardize),
         )
         return display.plot(ax, image_kwargs=image_kwargs, line_kwargs=line_kwargs)

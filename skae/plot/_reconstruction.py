@@ -9,20 +9,10 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from .._pipelines import Parts, as_array, rows_of
-from ._axes import axes_for, image_style, pyplot
-from ._images import (
-    draw_images,
-    limits_of,
-    name_images,
-    shape_of_estimator,
-    shape_of_images,
-    size_of_figure,
-)
-from ._profiles import draw_profiles, name_lines
-from ._units import name_of_values, to_units_of
+from ._drawing import RowsDisplay, pyplot, settings_of, to_units_of
 
 
-class ReconstructionDisplay:
+class ReconstructionDisplay(RowsDisplay):
     """Rows over their reconstructions, with the error of each row.
 
     Rows are shown as images, or as lines over their features. Use
@@ -92,9 +82,7 @@ class ReconstructionDisplay:
     ):
         self.originals = originals
         self.reconstructions = reconstructions
-        self.image_shape = image_shape
-        self.feature_names = feature_names
-        self.standardize = standardize
+        super().__init__(image_shape, feature_names, standardize)
 
     def plot(self, ax=None, *, image_kwargs=None, line_kwargs=None):
         """Draw the rows.
@@ -116,30 +104,23 @@ class ReconstructionDisplay:
         """
         names = ["original", *self.reconstructions]
         grid = np.stack([self.originals, *self.reconstructions.values()])
-        shape = shape_of_images(self.image_shape, grid.shape[2])
-        ax = axes_for(self, ax, size_of_figure(grid, shape))
         self.errors_ = {
             name: np.square(rows - self.originals).mean(axis=1)
             for name, rows in self.reconstructions.items()
         }
-        errors = np.stack(list(self.errors_.values()), axis=1)
-        columns = ["\n".join(f"{error:.3g}" for error in row) for row in errors]
-        self.image_ = self.lines_ = None
+        columns = [
+            "\n".join(f"{error:.3g}" for error in errors)
+            for errors in zip(*self.errors_.values(), strict=True)
+        ]
+        shape = self._shape(grid.shape[2])
         if shape is not None:
-            style = {"cmap": "gray", **limits_of(self.originals)}
-            self.image_ = draw_images(ax, grid, shape, image_style(style, image_kwargs))
-            name_images(ax, names, columns, shape)
-        else:
-            styles = [{"color": "0.5", "linewidth": 3.0}]
-            styles += [{"color": f"C{i}"} for i in range(len(names) - 1)]
-            self.lines_ = draw_profiles(
-                ax, grid, names, columns, styles, line_kwargs, self.feature_names
+            self._draw_images(
+                ax, shape, grid, names, columns, image_kwargs, limits_of=self.originals
             )
-            ax.set_ylabel(name_of_values(self.standardize))
-            name_lines(ax)
+        else:
+            self._draw_lines(ax, grid, names, columns, line_kwargs, original=True)
         below = ", then ".join(self.reconstructions) if len(names) > 2 else "each row"
-        ax.set_xlabel(f"mean squared error of {below}")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_.set_xlabel(f"mean squared error of {below}")
         return self
 
     @classmethod
@@ -201,15 +182,11 @@ class ReconstructionDisplay:
         # Estimators say best what is wrong with rows.
         found = {name: one.decode(one.encode(shown)) for name, one in models.items()}
         originals = as_array(shown)
-        if image_shape is None:
-            image_shape = shape_of_estimator(parts.autoencoder, originals.shape[1])
         to_show = to_units_of(X, standardize)
         display = cls(
             originals=to_show(originals),
             reconstructions={name: to_show(rows) for name, rows in found.items()},
-            image_shape=image_shape,
-            feature_names=parts.feature_names,
-            standardize=standardize,
+            **settings_of(estimator, originals.shape[1], image_shape, standardize),
         )
         return display.plot(ax, image_kwargs=image_kwargs, line_kwargs=line_kwargs)
 
@@ -248,13 +225,12 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
         """
         pyplot(f"{cls.__name__}.from_reconstructions")
-        given = reconstructions
-        if not isinstance(given, Mapping):
-            given = {"reconstruction": given}
-        if not given:
+        if not isinstance(reconstructions, Mapping):
+            reconstructions = {"reconstruction": reconstructions}
+        if not reconstructions:
             raise ValueError("reconstructions is an empty dict. Give at least one.")
         originals = as_array(X)
-        rows = {name: as_array(one, str(name)) for name, one in given.items()}
+        rows = {name: as_array(r, str(name)) for name, r in reconstructions.items()}
         for name, one in rows.items():
             if one.shape != originals.shape:
                 raise ValueError(
