@@ -42,6 +42,7 @@ def stored(name: str) -> Callable[[_Class], _Class]:
 
     def register(cls: _Class) -> _Class:
         _CLASSES[name] = cls
+        # mypy does not know attributes that a decorator sets.
         cls._stored_as = name  # type: ignore[attr-defined]
         return cls
 
@@ -65,6 +66,7 @@ class EstimatorMixin:
     """Attributes that can be computed again."""
 
     def __getstate__(self) -> dict[str, Any]:
+        # mypy takes the method of scikit-learn's base class for that of `object`.
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         kept = {
             name: to_plain(value)
@@ -92,6 +94,7 @@ class EstimatorMixin:
                 stacklevel=2,
             )
         plain = {name: from_plain(value) for name, value in state.items()}
+        # `object` has no such method, but scikit-learn's base class has.
         super().__setstate__(plain)  # type: ignore[misc]
 
 

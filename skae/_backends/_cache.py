@@ -31,6 +31,7 @@ def shared(build: Callable) -> Any:
         with _BUILDING:
             return cached(*args)
 
+    # Functions take attributes, as those of `functools.lru_cache` do.
     build_once.cache_info = cached.cache_info  # type: ignore[attr-defined]
     build_once.cache_clear = cached.cache_clear  # type: ignore[attr-defined]
     return build_once

@@ -252,6 +252,7 @@ def over_devices(batch: Batch) -> Batch:
     """
     devices = jax.local_devices()
     n_rows, n_devices = batch.n_rows, len(devices)
+    # JAX adds its options to `config` when it runs, so mypy does not know them.
     chosen = jax.config.jax_default_device  # type: ignore[attr-defined]
     if n_devices == 1 or chosen is not None:
         return batch

@@ -106,6 +106,7 @@ class Reconstruction(Term):
         rows = keras.ops.zeros(shape, "float32")
         try:
             values = _values(loss, rows, rows)
+        # The user's code may raise anything.
         except Exception as error:
             raise ValueError(
                 f"loss={loss_name(loss)} cannot be called with rows and "

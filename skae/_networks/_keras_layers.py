@@ -334,6 +334,7 @@ def _called(model: Any, inputs: Any, side: str, n_inputs: int, n_outputs: int) -
         )
     try:
         outputs = model(inputs)
+    # The user's layers may raise anything.
     except Exception as error:
         raise ValueError(
             f"The model returned by the {side!r} callable cannot be called with an "

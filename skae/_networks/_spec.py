@@ -213,6 +213,7 @@ class NetworkSpec:
         """Whether NumPy computes the network, so that Keras is not needed."""
         if not self.is_dense:
             return False
+        # Both are dense here, as the line above has checked.
         layers = self.encoder.activation, self.decoder.activation  # type: ignore[union-attr]
         return NUMPY_ACTIVATIONS.issuperset((*layers, self.final_activation))
 
