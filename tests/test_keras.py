@@ -326,7 +326,7 @@ if is_jax:
     works(9, "dense images")
 keras.config.set_floatx("float64")
 keras.config.set_dtype_policy("float64")
-works(10, "custom" if is_jax else "custom images variational")
+works(10, "custom" if is_jax else "custom images")
 print("works")
 """
 
