@@ -384,6 +384,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_a_worker_that_is_killed_in_mid_fit_changes_nothing(tmp_path):
     pytest.importorskip("distributed", reason="needs the extra skae[dask]")

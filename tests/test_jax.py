@@ -186,6 +186,7 @@ print("ok")
 """
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_large_batches_are_shared_between_two_devices_with_equal_losses(tmp_path):
     result = run(

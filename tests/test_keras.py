@@ -159,6 +159,7 @@ print(skae.keras_backend().reason)
 """
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow")
 def test_keras_starts_on_the_backend_of_the_configuration_file(tmp_path):
@@ -172,6 +173,7 @@ def test_keras_starts_on_the_backend_of_the_configuration_file(tmp_path):
         assert "cpu_feature_guard" in result.stderr
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow")
 def test_keras_stays_on_tensorflow_if_that_is_imported_first(tmp_path):
@@ -223,6 +225,7 @@ importlib.util.find_spec = lambda name: None if name == "torch" else find(name)
     assert "chosen because the variable KERAS_BACKEND names it" in result.stderr
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 @pytest.mark.jax
 @pytest.mark.skipif(
@@ -333,7 +336,12 @@ print("works")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "backend", [pytest.param("jax", marks=pytest.mark.jax), "tensorflow", "torch"]
+    "backend",
+    [
+        pytest.param("jax", marks=pytest.mark.jax),
+        pytest.param("tensorflow", marks=pytest.mark.weekly),
+        pytest.param("torch", marks=pytest.mark.weekly),
+    ],
 )
 def test_estimators_work_with_any_precision_that_keras_is_told(backend, tmp_path):
     # skae's own layers compute in float32. Custom layers do as Keras is told.

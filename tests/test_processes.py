@@ -156,6 +156,7 @@ COMPILED = [
 ]
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the operating system cannot fork")
 def test_forked_processes_compute_or_raise(tmp_path):
@@ -228,6 +229,7 @@ print(expected["mean_test_score"].min() > 0.5)
 """
 
 
+@pytest.mark.weekly
 @pytest.mark.jax
 @pytest.mark.slow
 def test_two_processes_find_the_same_scores_also_after_one_was_killed(tmp_path):
