@@ -13,15 +13,12 @@ from ten variational autoencoders, one for each digit.
 To run it on MNIST::
 
     pip install ".[examples,imbalance]"
-    python examples/plot_augmentation.py --data mnist.npz
+    MNIST=mnist.npz python examples/plot_augmentation.py
 
-Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
+Without this variable the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
-import argparse
-import sys
-from os.path import relpath
-from pathlib import Path
+import os
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,20 +32,18 @@ from sklearn.svm import SVC
 from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
 from skae.imbalance import AutoencoderOverSampler
 
-parser = argparse.ArgumentParser(description="Train classifiers on generated digits.")
-parser.add_argument("--data", help="path of the file mnist.npz from Keras")
-parser.add_argument("--train", type=int, default=20000, help="training images")
-parser.add_argument("--repeats", type=int, default=3, help="draws of labelled digits")
-options = parser.parse_args()
+# The path of the file mnist.npz from Keras, or nothing.
+MNIST = os.environ.get("MNIST")
+N_TRAIN, N_REPEATS = 20_000, 3
 
-if options.data:
-    arrays = np.load(options.data)
+if MNIST:
+    arrays = np.load(MNIST)
     X, X_test = (
         arrays[name].reshape(-1, 784).astype(np.float32) / 255
         for name in ("x_train", "x_test")
     )
-    X, y, y_test = X[: options.train], arrays["y_train"], arrays["y_test"]
-    y = y[: options.train]
+    X, y, y_test = X[:N_TRAIN], arrays["y_train"], arrays["y_test"]
+    y = y[:N_TRAIN]
 else:
     digits = load_digits()
     X, X_test, y, y_test = train_test_split(
@@ -85,7 +80,7 @@ SIZES = (20, 50, 100, 500)
 accuracy = {(name, kind): [] for name in CLASSIFIERS for kind in TRAINING_SETS}
 for size in SIZES:
     scores = {key: [] for key in accuracy}
-    for repeat in range(options.repeats):
+    for repeat in range(N_REPEATS):
         X_labelled, _, y_labelled, _ = train_test_split(
             X, y, train_size=size, stratify=y, random_state=repeat
         )
@@ -153,6 +148,5 @@ tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1)))  # a gap between images
 sheet = tiles.swapaxes(1, 2).reshape(10 * (side + 1), 10 * (side + 1))
 right.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
 right.set(xticks=[], yticks=[], title="Generated digits")
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_augmentation.png", dpi=100)
+print("Figure saved to plot_augmentation.png")

@@ -10,18 +10,14 @@ number of components.
 
 To run it on MNIST::
 
-    python examples/plot_classic_autoencoder.py --data mnist.npz
+    MNIST=mnist.npz python examples/plot_classic_autoencoder.py
 
-Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels. Then
+Without this variable the example uses scikit-learn's 1797 digits of 8 by 8 pixels. Then
 the first and the last layer have 64 units.
 """
 
-import argparse
 import os
-import sys
 import time
-from os.path import relpath
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,18 +29,16 @@ import keras
 
 from skae import AutoencoderTransformer
 
-parser = argparse.ArgumentParser(description="Train one network in Keras and in skae.")
-parser.add_argument("--data", help="path of the file mnist.npz from Keras")
-parser.add_argument("--epochs", type=int, default=50)
-parser.add_argument("--seed", type=int, default=0)
-options = parser.parse_args()
+# The path of the file mnist.npz from Keras, or nothing.
+MNIST = os.environ.get("MNIST")
+EPOCHS, SEED = 50, 0
 
 # %%
 # The data: pixels are scaled to values from 0 to 1. No network trains on the test
 # images.
 
-if options.data:
-    arrays = np.load(options.data)
+if MNIST:
+    arrays = np.load(MNIST)
     x_train, x_test = (
         arrays[name].reshape(-1, 784).astype("float32") / 255
         for name in ("x_train", "x_test")
@@ -84,7 +78,7 @@ def decoder(n_features, n_components):
 # Keras: one model contains the encoder, the decoder and the sigmoid. Keras' ``fit``
 # also evaluates the test images after each epoch. Its time includes this.
 
-keras.utils.set_random_seed(options.seed)
+keras.utils.set_random_seed(SEED)
 start = time.perf_counter()
 model = keras.Sequential(
     [
@@ -97,7 +91,7 @@ model.compile(optimizer="adam", loss="mean_squared_error")
 history = model.fit(
     x_train,
     x_train,
-    epochs=options.epochs,
+    epochs=EPOCHS,
     batch_size=256,
     validation_data=(x_test, x_test),
     verbose=0,
@@ -118,11 +112,11 @@ same_network = AutoencoderTransformer(
     skip_connections=None,
     optimizer=keras.optimizers.Adam(),
     batch_size=256,
-    max_iter=options.epochs,
+    max_iter=EPOCHS,
     alpha=0,
     early_stopping=False,
-    n_iter_no_change=options.epochs,
-    random_state=options.seed,
+    n_iter_no_change=EPOCHS,
+    random_state=SEED,
 )
 start = time.perf_counter()
 same_network.fit(x_train)
@@ -131,7 +125,7 @@ same_seconds = time.perf_counter() - start
 # %%
 # skae with its default network and settings.
 
-default = AutoencoderTransformer(n_components=32, random_state=options.seed)
+default = AutoencoderTransformer(n_components=32, random_state=SEED)
 start = time.perf_counter()
 default.fit(x_train)
 default_seconds = time.perf_counter() - start
@@ -168,7 +162,7 @@ default_error = squared_error(results["skae's default"][0])
 axes.axhline(default_error, color="k", lw=0.8)
 axes.annotate(
     "skae's default, test images, after training",
-    (options.epochs, default_error),
+    (EPOCHS, default_error),
     ha="right",
     va="bottom",
 )
@@ -186,6 +180,5 @@ for row, (name, images) in zip(grid, panels.items(), strict=True):
     for cell, image in zip(row, images, strict=False):
         cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
         cell.set(xticks=[], yticks=[])
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_classic_autoencoder.png", dpi=100)
+print("Figure saved to plot_classic_autoencoder.png")

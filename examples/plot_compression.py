@@ -9,16 +9,13 @@ JPEG is shown for comparison. It needs no training.
 
 To run it on MNIST::
 
-    python examples/plot_compression.py --data mnist.npz
+    MNIST=mnist.npz python examples/plot_compression.py
 
-Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
+Without this variable the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
-import argparse
 import io
-import sys
-from os.path import relpath
-from pathlib import Path
+import os
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,10 +26,9 @@ from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
 
-parser = argparse.ArgumentParser(description="Compress images with autoencoders.")
-parser.add_argument("--data", help="path of the file mnist.npz from Keras")
-data = parser.parse_args().data
-digits = np.load(data)["x_train"][:6300] / 255 if data else load_digits().data / 16
+# The path of the file mnist.npz from Keras, or nothing.
+MNIST = os.environ.get("MNIST")
+digits = np.load(MNIST)["x_train"][:6300] / 255 if MNIST else load_digits().data / 16
 digits = digits.reshape(len(digits), -1)
 side = int(np.sqrt(digits.shape[1]))
 train, test = digits[:-300], digits[-300:]
@@ -139,6 +135,5 @@ for row, name in zip(right.subplots(len(panels), 6), panels, strict=True):
     for cell, image in zip(row, panels[name], strict=False):
         cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
         cell.set(xticks=[], yticks=[])
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_compression.png", dpi=100)
+print("Figure saved to plot_compression.png")

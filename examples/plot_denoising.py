@@ -9,15 +9,12 @@ scikit-image and is left out if that is not installed.
 
 To run it on MNIST::
 
-    python examples/plot_denoising.py --data mnist.npz
+    MNIST=mnist.npz python examples/plot_denoising.py
 
-Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
+Without this variable the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
-import argparse
-import sys
-from os.path import relpath
-from pathlib import Path
+import os
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,10 +30,9 @@ except ImportError:
     denoise_nl_means = None
     print("scikit-image is not installed. Non-local means is left out.")
 
-parser = argparse.ArgumentParser(description="Restore damaged images.")
-parser.add_argument("--data", help="path of the file mnist.npz from Keras")
-data = parser.parse_args().data
-digits = np.load(data)["x_train"][:6300] / 255 if data else load_digits().data / 16
+# The path of the file mnist.npz from Keras, or nothing.
+MNIST = os.environ.get("MNIST")
+digits = np.load(MNIST)["x_train"][:6300] / 255 if MNIST else load_digits().data / 16
 digits = digits.reshape(len(digits), -1)
 side = int(np.sqrt(digits.shape[1]))
 train, test = digits[:-300], digits[-300:]
@@ -163,6 +159,5 @@ for part, name in zip(figure.subfigures(1, 2), list(best)[1::2], strict=True):
         for cell, image in zip(row, panels[method], strict=False):
             cell.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
             cell.set(xticks=[], yticks=[])
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_denoising.png", dpi=100)
+print("Figure saved to plot_denoising.png")

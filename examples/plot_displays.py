@@ -8,14 +8,6 @@ scikit-learn: ``from_estimator`` computes and draws, ``ax`` says where, and the 
 are attributes. A pipeline takes the place of an autoencoder anywhere.
 """
 
-import sys
-from os.path import relpath
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -90,6 +82,5 @@ LatentTraversalDisplay.from_estimator(
 )
 for name, errors in display.errors_.items():
     print(f"Mean squared error of the images shown, {name}: {errors.mean():.2f}")
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_displays.png", dpi=100)
+print("Figure saved to plot_displays.png")

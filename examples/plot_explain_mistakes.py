@@ -8,14 +8,6 @@ the true class, and decodes it. These counterfactual images show what would have
 different.
 """
 
-import sys
-from os.path import relpath
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -102,6 +94,5 @@ EncoderJacobianDisplay.from_estimator(
 axes[-1].set_title(
     f"what the codes of the first image (a {y_test[shown[0]]}) respond to"
 )
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_explain_mistakes.png", dpi=100)
+print("Figure saved to plot_explain_mistakes.png")

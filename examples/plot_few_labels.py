@@ -19,14 +19,6 @@ measures its accuracy on other images, for 10 to 1000 labels.
 # passes the labels that there are on from neighbour to neighbour. Some of these classes
 # are wrong.
 
-import sys
-from os.path import relpath
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -172,6 +164,5 @@ axes.set(
 )
 axes.grid(alpha=0.3)
 axes.legend(loc="lower right")
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=120)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_few_labels.png", dpi=120)
+print("Figure saved to plot_few_labels.png")

@@ -10,15 +10,12 @@ rate), and the reconstructions are worse (the distortion).
 
 To run it on MNIST::
 
-    python examples/plot_generation.py --data mnist.npz
+    MNIST=mnist.npz python examples/plot_generation.py
 
-Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
+Without this variable the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
-import argparse
-import sys
-from os.path import relpath
-from pathlib import Path
+import os
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,21 +25,19 @@ from sklearn.model_selection import train_test_split
 
 from skae import VariationalAutoencoderTransformer
 
-parser = argparse.ArgumentParser(description="Generate digits.")
-parser.add_argument("--data", help="path of the file mnist.npz from Keras")
-parser.add_argument("--train", type=int, default=60000, help="training images")
-parser.add_argument("--sweep", type=int, default=5000, help="images for the betas")
-options = parser.parse_args()
+# The path of the file mnist.npz from Keras, or nothing.
+MNIST = os.environ.get("MNIST")
+N_TRAIN, N_SWEEP = 60_000, 5000
 
 # %%
 # The data: each pixel is set to 0 or 1 at random, once. Its grey value is the
 # probability of 1. So the likelihood of an image is a probability: a bound (ELBO) of
 # -100 nats means that the model gives the image a probability of at least exp(-100).
 
-if options.data:
-    arrays = np.load(options.data)
+if MNIST:
+    arrays = np.load(MNIST)
     grey = [arrays[name].reshape(-1, 784) / 255 for name in ("x_train", "x_test")]
-    grey[0] = grey[0][: options.train]
+    grey[0] = grey[0][:N_TRAIN]
 else:
     grey = train_test_split(load_digits().data / 16, test_size=300, random_state=0)
 rng = np.random.default_rng(0)
@@ -76,7 +71,7 @@ print(table_row(model))
 
 model_2d = VariationalAutoencoderTransformer(
     2, likelihood="bernoulli", max_iter=30, random_state=0
-).fit(train[: options.train // 2])
+).fit(train[: N_TRAIN // 2])
 print(table_row(model_2d))
 steps = norm.ppf(np.linspace(0.03, 0.97, 12))
 codes = np.array([[x, y] for y in steps[::-1] for x in steps])
@@ -93,9 +88,9 @@ rates_and_distortions, betas = [], (0.1, 0.3, 1, 3, 10)
 for beta in betas:
     beta_model = VariationalAutoencoderTransformer(
         20, likelihood="bernoulli", beta=beta, max_iter=30, random_state=0
-    ).fit(train[: options.sweep])
+    ).fit(train[:N_SWEEP])
     rate = beta_model.divergence_.sum()
-    distortion = -beta_model.score(train[: options.sweep]) - rate
+    distortion = -beta_model.score(train[:N_SWEEP]) - rate
     rates_and_distortions.append((rate, distortion))
     n_active = beta_model.n_active_components_
     print(f"| {beta} | {rate:.1f} | {distortion:.1f} | {n_active} |")
@@ -135,6 +130,5 @@ right.set(
     ylabel="distortion (nats)",
     title="Effect of beta, training images",
 )
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_generation.png", dpi=100)
+print("Figure saved to plot_generation.png")

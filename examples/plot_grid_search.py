@@ -13,14 +13,6 @@ accuracy of a classifier that is trained on the codes.
 # Settings that differ only in ``alpha`` have the same network. They share one compiled
 # program.
 
-import sys
-from os.path import relpath
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -97,6 +89,5 @@ axes.set_xticks(grid["codes__n_components"])
 axes.set(xlabel="n_components", ylabel="cross-validated accuracy")
 axes.grid(alpha=0.3)
 axes.legend()
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=120)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_grid_search.png", dpi=120)
+print("Figure saved to plot_grid_search.png")

@@ -8,15 +8,12 @@ digits from these codes.
 
 To run it on MNIST::
 
-    python examples/plot_image_codes.py --data mnist.npz
+    MNIST=mnist.npz python examples/plot_image_codes.py
 
-Without ``--data`` the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
+Without this variable the example uses scikit-learn's 1797 digits of 8 by 8 pixels.
 """
 
-import argparse
-import sys
-from os.path import relpath
-from pathlib import Path
+import os
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,16 +28,15 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer
 
-parser = argparse.ArgumentParser(description="Compare codes of images.")
-parser.add_argument("--data", help="path of the file mnist.npz from Keras")
-options = parser.parse_args()
+# The path of the file mnist.npz from Keras, or nothing.
+MNIST = os.environ.get("MNIST")
 
 # %%
 # The data: MNIST has 5000 training images and 2000 test images here. The small digits
 # have 1297 and 500.
 
-if options.data:
-    arrays = np.load(options.data)
+if MNIST:
+    arrays = np.load(MNIST)
     X_train, X_test = (
         arrays[name][:count].reshape(-1, 784).astype("float32") / 255
         for name, count in (("x_train", 5000), ("x_test", 2000))
@@ -115,6 +111,5 @@ for axes, (name, codes) in zip(
 right.axes[0].set_ylabel("component 2")
 right.suptitle("Codes of the test images, 2 components")
 right.colorbar(points, ax=right.axes, ticks=range(10), location="bottom", label="digit")
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_image_codes.png", dpi=100)
+print("Figure saved to plot_image_codes.png")

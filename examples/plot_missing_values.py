@@ -9,10 +9,7 @@ regression for each feature (``IterativeImputer``), by probabilistic PCA and by
 for the features where they are significantly better on rows that they have not seen.
 """
 
-import sys
 import warnings
-from os.path import relpath
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -115,6 +112,5 @@ for place, name in zip(places, names, strict=True):
     place.set_xlabel("true mass")
 places[0].set_ylabel("imputed mass")
 below.suptitle("A fifth of the measures of cylinders is missing")
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"\nFigure saved to {relpath(path)}")
+figure.savefig("plot_missing_values.png", dpi=100)
+print("Figure saved to plot_missing_values.png")

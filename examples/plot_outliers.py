@@ -7,10 +7,6 @@ table. The detector does not know which rows they are. ``explain`` says how much
 feature contributes to a row's score.
 """
 
-import sys
-from os.path import relpath
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits
@@ -106,6 +102,5 @@ axis.set_yticks(range(10), [f"{after[row]:.0f}" for row in order])
 axis.set_ylabel("score minus threshold")
 bottom.colorbar(picture, label="contribution")
 bottom.suptitle("Faulty rows of a table: what each feature contributes")
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_outliers.png", dpi=100)
+print("Figure saved to plot_outliers.png")

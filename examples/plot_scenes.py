@@ -9,10 +9,6 @@ photograph. The codes come from PCA, a dense autoencoder and a convolutional
 autoencoder.
 """
 
-import sys
-from os.path import relpath
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -149,6 +145,5 @@ cells[1, 1].set_xticks(range(4), groups)
 cells[1, 1].set(title="Which photograph is a patch from?", ylabel="test accuracy")
 cells[1, 1].set(ylim=(0.5, 1.05))
 cells[1, 1].legend(ncols=3, loc="upper center")
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=100)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_scenes.png", dpi=100)
+print("Figure saved to plot_scenes.png")

@@ -13,14 +13,6 @@ hidden layers.
 # The reducers are fitted to the training images. The reconstruction error is measured
 # on the test images.
 
-import sys
-from os.path import relpath
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -73,6 +65,5 @@ for axes, codes, title in zip(panels, all_codes, titles, strict=True):
     )
     axes.set(title=title, xlabel=codes.columns[0], ylabel=codes.columns[1])
 figure.colorbar(points, ax=panels, ticks=range(10), label="digit")
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=120)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_swap_in_for_pca.png", dpi=120)
+print("Figure saved to plot_swap_in_for_pca.png")

@@ -19,14 +19,6 @@ reconstruction error.
 # the labels of all rows, also of those that the search holds out. The codes would
 # contain these labels, and the accuracy would be too high. This is called leakage.
 
-import sys
-from os.path import relpath
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
@@ -152,6 +144,5 @@ for axes in panels:
     axes.set_xlabel("target_weight")
     axes.grid(alpha=0.3)
 panels[1].legend(loc="lower left")
-path = Path(sys.argv[0]).with_suffix(".png")
-figure.savefig(path, dpi=120)
-print(f"Figure saved to {relpath(path)}")
+figure.savefig("plot_target_weight.png", dpi=120)
+print("Figure saved to plot_target_weight.png")

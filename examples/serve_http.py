@@ -24,7 +24,14 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import joblib
 import numpy as np
 
-METHODS = "transform", "reconstruct"
+METHODS = {
+    "transform": "rows",
+    "reconstruct": "rows",
+    "predict": "labels",
+    "predict_proba": "probabilities",
+}
+"""What a client may ask for, and what the answer is called."""
+
 MOST_BYTES = 2**20
 
 
@@ -47,8 +54,9 @@ def service(estimator):
 def answered(estimator, environ):
     """Return the status and the answer to a request."""
     method = environ["PATH_INFO"].strip("/")
-    if method not in METHODS:
-        return HTTPStatus.NOT_FOUND, {"error": f"The paths are {METHODS}."}
+    available = [name for name in METHODS if hasattr(estimator, name)]
+    if method not in available:
+        return HTTPStatus.NOT_FOUND, {"error": f"The paths are {available}."}
     if environ["REQUEST_METHOD"] != "POST":
         return HTTPStatus.METHOD_NOT_ALLOWED, {"error": "Send rows with POST."}
     size = environ.get("CONTENT_LENGTH") or "0"
@@ -57,12 +65,14 @@ def answered(estimator, environ):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": error}
     try:
         request = json.loads(environ["wsgi.input"].read(int(size)))
+        if not isinstance(request, dict) or "rows" not in request:
+            raise ValueError('Send a JSON object: {"rows": [[0, 1, 2]]}.')
         rows = np.asarray(request["rows"], dtype=np.float64)
         found = getattr(estimator, method)(rows)
-    except (ValueError, KeyError, TypeError) as error:
-        # skae says in a ValueError what is wrong with rows.
+    except (ValueError, TypeError) as error:
+        # Estimators say in a ValueError what is wrong with rows.
         return HTTPStatus.BAD_REQUEST, {"error": str(error)}
-    return HTTPStatus.OK, {"rows": found.tolist()}
+    return HTTPStatus.OK, {METHODS[method]: found.tolist()}
 
 
 class ThreadingServer(ThreadingMixIn, WSGIServer):

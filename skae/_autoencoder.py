@@ -33,6 +33,7 @@ from ._validation import (
     merged_constraints,
     observed_values,
     validated,
+    warn_of_far_batch,
 )
 
 _TERMS = Reconstruction, Corruption, Sparsity, Contraction, Target
@@ -518,6 +519,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         -----
         ConvergenceWarning
             If the loss is not finite. The weights before the batch are kept.
+        UserWarning
+            If the batch lies far from the earlier ones, as in other units.
 
         Notes
         -----
@@ -544,7 +547,7 @@ class AutoencoderTransformer(BaseAutoencoder):
             rng = check_random_state(self.random_state)
             data = self._fit_linear(FitData(parameters, Batch(rows)), rng)
             problem = self._problem(data)
-            before = IncrementalState.begin(problem, rng)
+            before = IncrementalState.begin(problem, rows, rng)
         else:
             known = before.spec
             problem = Problem.of(parameters, self._terms, known, before.linear)
@@ -555,6 +558,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         after = before.after(rows, problem)
         if after.running is not None:
             check_scale(self, after.running.scaling, rows.dtype, is_network=False)
+            if before.running is not None and before.n_rows_seen:
+                warn_of_far_batch(self, rows, *before.running.moments)
         linear = after.linear
         model: Any = linear.as_stored(rows.dtype, self.whiten)
         if after.network_is_better:

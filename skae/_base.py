@@ -144,13 +144,16 @@ class BaseAutoencoder(CallbackSupportMixin, EstimatorMixin, FittedTransformer, A
         -----
         ConvergenceWarning
             If the loss stops being finite. The best weights before that are kept.
+        UserWarning
+            If ``X_clean`` or ``X_val`` seems to have other units than ``X``.
 
         Notes
         -----
         If ``fit`` fails or is interrupted, the estimator stays as it was.
 
         In a pipeline, scikit-learn's metadata routing passes ``X_clean``, ``X_val`` and
-        ``groups``.
+        ``groups``. The steps before transform ``X_clean`` and ``X_val`` only if they
+        are named in ``transform_input`` of the pipeline, see ``docs/denoise.md``.
         """
         # 1. Check parameters and rows.
         data = validate_fit(self, X, y, X_clean, X_val, groups)

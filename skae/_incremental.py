@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.decomposition import IncrementalPCA
 
 from ._backends import State
-from ._data import Batch, Scaling, Split, dense
+from ._data import Batch, Scaling, Split, dense, is_rounding, variances
 from ._inference import Box, NetworkModel, squared_errors
 from ._linear import LinearModel, of_fitted_pca
 from ._networks import NetworkSpec, WeightScales, initial_weights
@@ -55,10 +55,16 @@ class RunningPCA:
         return replace(self, pca=pca)
 
     @property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of each feature of all rows."""
+        return self.origin + self.pca.mean_, self.pca.var_
+
+    @property
     def scaling(self) -> Scaling:
-        """Mean and scale of all rows."""
-        scale = float(np.sqrt(self.pca.var_.mean()))
-        return Scaling(self.origin + self.pca.mean_, scale)
+        """Mean and scale of all rows. The scale is 1 while all rows are equal."""
+        mean, variance = self.moments
+        scale = float(np.sqrt(variance.mean()))
+        return Scaling(mean, 1.0 if is_rounding(scale, mean) else scale)
 
     def model(self, scale: float) -> LinearModel:
         """Return the linear model. One unit of the network is a ``scale``."""
@@ -124,9 +130,24 @@ class IncrementalState:
     network_is_better: bool = False
 
     @classmethod
-    def begin(cls, problem: Problem, rng: np.random.RandomState) -> IncrementalState:
-        """Return the state before the first batch, given the linear model of it."""
+    def begin(
+        cls, problem: Problem, X: Any, rng: np.random.RandomState
+    ) -> IncrementalState:
+        """Return the state before the first batch ``X``, given the linear model of it.
+
+        Raises
+        ------
+        ValueError
+            If a network would have no units, because all rows are equal.
+        """
         spec, linear = problem.spec, problem.linear
+        has_units = problem.is_linear or spec.uses_raw_inputs or _varies(X)
+        if not has_units:
+            raise ValueError(
+                "All rows of the first batch of partial_fit are equal, so the units of "
+                "a network cannot follow from them. Begin with a larger batch, in "
+                "which rows differ."
+            )
         running = weights = optimizer_state = None
         optimizer = ""
         if spec.linear_path:
@@ -220,6 +241,12 @@ class IncrementalState:
         """How training went so far."""
         losses = list(self.losses)
         return History(None, min(losses), losses, None, [len(losses)])
+
+
+def _varies(X: Any) -> bool:
+    """Say whether rows differ by more than rounding errors."""
+    mean = np.asarray(X.mean(axis=0)).ravel()
+    return not is_rounding(float(np.sqrt(variances(X).mean())), mean)
 
 
 def check_unchanged(

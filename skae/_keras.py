@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from multiprocessing import current_process
 from types import ModuleType
 from typing import Any
@@ -102,6 +103,8 @@ def _imported() -> tuple[ModuleType, int | None, BackendChoice]:
             TF_CPP_MIN_LOG_LEVEL=_WARNINGS if starts_tensorflow else None,
         ),
         generators_kept(),
+        # Libraries that Keras imports add filters of warnings.
+        warnings.catch_warnings(),
         # JAX cannot be imported again after half of an import.
         interrupts_deferred(),
     ):

@@ -65,13 +65,16 @@ class Labels:
                 f"This {name} estimator requires y to be passed, but the target y is "
                 f"None. It does so because target_weight={estimator.target_weight}."
             )
-        y = np.asarray(y)
+        y = _with_gaps(y)
         check_consistent_length(X, y)
+        if y.ndim > 2:
+            raise ValueError(
+                f"y must have one or two dimensions. Got shape {y.shape} instead."
+            )
         is_flat = y.ndim < 2 or y.shape[1] == 1
         if is_flat:
             y = column_or_1d(y, warn=True)
         if is_flat and y.dtype.kind != "f":
-            check_classification_targets(y)
             return cls._of_classes(name, y)
         y = check_array(
             y.reshape(len(y), -1),
@@ -89,6 +92,12 @@ class Labels:
             raise ValueError(f"{name} needs labels, but every row of y has a NaN.")
         values = np.where(is_labelled(y)[:, None], y, np.nan)
         origin = known.mean(axis=0)
+        largest = np.abs(known).max()
+        if largest > np.finfo(np.float32).max:
+            raise ValueError(
+                f"Input y contains values up to {largest:.1e}, which are too large for "
+                f"dtype('float32'), in which {name} computes. Rescale y first."
+            )
         unit = float(np.sqrt(known.var(axis=0).sum()))
         unit = 1.0 if is_rounding(unit, origin) else unit
         return cls(values, None, origin, unit, is_flat)
@@ -96,9 +105,28 @@ class Labels:
     @classmethod
     def _of_classes(cls, name: str, y: np.ndarray) -> Labels:
         """Encode all classes that there are."""
-        known = y != UNLABELLED if y.dtype.kind == "i" else np.ones(len(y), bool)
-        classes, numbers = np.unique(y[known], return_inverse=True)
-        if not known.all() and len(classes) < 2:
+        known = np.ones(len(y), bool)
+        if y.dtype.kind == "O":
+            known = np.array([label is not None for label in y])
+            if not known.any():
+                raise ValueError(f"{name} needs labels, but y has none.")
+        present = y[known]
+        if y.dtype.kind == "O":
+            is_text = [isinstance(label, str) for label in present]
+            if any(is_text) and not all(is_text):
+                raise ValueError(
+                    "y has text and other labels. Give all labels as text, or all as "
+                    "numbers."
+                )
+            # Integers and booleans with gaps have a type of their own.
+            present = present if all(is_text) else np.array(present.tolist())
+        check_classification_targets(present)
+        has_label = np.ones(len(present), bool)
+        if present.dtype.kind == "i":
+            has_label = present != UNLABELLED
+        classes, numbers = np.unique(present[has_label], return_inverse=True)
+        known[known] = has_label
+        if not has_label.all() and len(classes) < 2:
             raise ValueError(
                 f"{name} takes rows of the class {UNLABELLED} as rows without a "
                 f"label. Beside it, y has the classes {classes.tolist()}, of which it "
@@ -192,6 +220,48 @@ class Labels:
         if self.is_flat:
             coefficients, intercept = coefficients[0], float(intercept[0])
         return {"coef_": coefficients, "intercept_": intercept}
+
+
+def _with_gaps(y: Any) -> np.ndarray:
+    """Return labels as an array. Objects that say that a label is missing become None.
+
+    Series of integers, text or booleans with gaps would become floats, which are
+    numbers to predict.
+    """
+    if hasattr(y, "columns") and y.shape[1] == 1:
+        y = y[y.columns[0]]
+    is_series = hasattr(y, "to_list") and hasattr(y, "dtype")
+    if is_series and "float" not in str(y.dtype).lower():
+        values = y.to_list()
+        y = np.empty(len(values), object)
+        y[:] = values
+    elif isinstance(y, list | tuple) and np.asarray(y).dtype.kind == "U":
+        # NumPy would make text of what says that a label is missing.
+        y = np.asarray(y, dtype=object)
+    else:
+        y = np.asarray(y)
+    if y.dtype.kind != "O" or y.ndim > 1:
+        return y
+    y = y.copy()
+    for number, label in enumerate(y):
+        if is_missing(label):
+            y[number] = None
+    kinds = {type(label) for label in y if label is not None}
+    if kinds and all(issubclass(kind, (float, np.floating)) for kind in kinds):
+        # Numbers, with gaps that are NaN.
+        return y.astype(np.float64)
+    return y
+
+
+def is_missing(label: Any) -> bool:
+    """Say whether an object is None, NaN or the NA of pandas."""
+    if label is None:
+        return True
+    try:
+        return bool(label != label)
+    except TypeError:
+        # The NA of pandas is neither equal to itself nor not.
+        return True
 
 
 def _classifier(

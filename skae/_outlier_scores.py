@@ -203,7 +203,9 @@ class NewRows(NamedTuple):
         n_features = X.shape[1]
         if _is_variational(autoencoder):
             bounds = autoencoder.score_samples(X)
-            yield cls(autoencoder.transform(X), n_features, bounds)
+            yield cls(
+                np.ascontiguousarray(autoencoder.transform(X)), n_features, bounds
+            )
             return
         for code, _, residual in _parts(autoencoder, X):
             yield cls(code, n_features, np.square(residual).sum(axis=1))
@@ -230,6 +232,17 @@ class RowDensity:
     codes: CodeDensity
     noise: float
 
+    @property
+    def log_volume(self) -> float:
+        """Logarithm of the volume that whitening maps to a volume of one."""
+        if not getattr(self.autoencoder, "whiten", False):
+            return 0.0
+        model = self.autoencoder._model
+        deviations = getattr(model, "deviations", None)
+        if deviations is None:
+            deviations = np.sqrt(model.explained_variance)
+        return float(np.log(deviations[deviations > 0]).sum())
+
     def log_density(self, X: Any) -> np.ndarray:
         """Return the logarithm of the density of rows, in nats."""
         return self.of(NewRows.of(self.autoencoder, X))
@@ -241,7 +254,7 @@ class RowDensity:
         return np.concatenate([term(*some) for some in rows])
 
     def _log_density(self, codes, n_features, distances) -> np.ndarray:
-        density = self.codes.log_density(codes)
+        density = self.codes.log_density(codes) - self.log_volume
         n_free = n_features - len(self.codes.mean)
         if n_free > 0:
             constant = n_free * (LOG_2_PI + np.log(self.noise))
@@ -398,7 +411,7 @@ def _parts(autoencoder: Any, X: Any):
     """Yield codes, rows and residuals, some rows at a time, in float64."""
     for some in chunks(X):
         rows = np.asarray(dense(X[some]), dtype=np.float64)
-        codes = autoencoder.transform(rows)
+        codes = np.ascontiguousarray(autoencoder.transform(rows))
         yield codes, rows, rows - autoencoder.inverse_transform(codes)
 
 

@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_scalar
 
+from ._data import is_dask
 from ._transformer import FittedTransformer
 
 
@@ -40,9 +41,9 @@ class Parts(NamedTuple):
         Without an autoencoder of skae, the last step that has ``transform`` and
         ``inverse_transform`` takes its place, for example PCA.
         """
-        fitted = _opened(estimator)
+        fitted = opened(estimator)
         if isinstance(fitted, Pipeline):
-            fitted = _flat(fitted)
+            fitted = flat(fitted)
             steps = [step for _, step in fitted.steps]
             own = [isinstance(step, FittedTransformer) for step in steps]
             found = np.flatnonzero(own if any(own) else [_decodes(s) for s in steps])
@@ -81,6 +82,8 @@ class Parts(NamedTuple):
 
 def rows_of(X: Any, rows: slice) -> Any:
     """Return rows of an array, of a sparse matrix or of a frame, as the same kind."""
+    if is_dask(X):
+        X = X.compute()
     if not hasattr(X, "shape"):
         X = np.asarray(X)
     if issparse(X):
@@ -94,14 +97,18 @@ def as_array(X: Any, name: str = "X") -> np.ndarray:
     return X.toarray() if issparse(X) else X
 
 
-def like(X: Any, values: np.ndarray) -> Any:
-    """Return values as a frame with the columns of ``X``, if that is a frame."""
-    columns = getattr(X, "columns", None)
-    if columns is None:
+def like(X: Any, values: np.ndarray, columns: Any = None) -> Any:
+    """Return values as a frame, if ``X`` is one, with its columns or with others.
+
+    If there is a row for each row of ``X``, the index of pandas is that of ``X``.
+    """
+    if not hasattr(X, "columns"):
         return values
-    if hasattr(X, "iloc"):
-        return type(X)(values, columns=columns)
-    return type(X)(values, schema=list(columns))
+    columns = X.columns if columns is None else columns
+    if not hasattr(X, "iloc"):
+        return type(X)(values, schema=list(columns))
+    index = X.index if len(values) == len(X) else None
+    return type(X)(values, columns=columns, index=index)
 
 
 def checked_row(row: Any, n_samples: int) -> int:
@@ -115,22 +122,22 @@ def checked_row(row: Any, n_samples: int) -> int:
     return int(row)
 
 
-def _opened(estimator: Any) -> Any:
+def opened(estimator: Any) -> Any:
     """Return what a search found or what a frozen estimator holds."""
     if isinstance(estimator, FrozenEstimator):
-        return _opened(estimator.estimator)
+        return opened(estimator.estimator)
     if hasattr(estimator, "best_estimator_"):
-        return _opened(estimator.best_estimator_)
+        return opened(estimator.best_estimator_)
     return estimator
 
 
-def _flat(pipeline: Pipeline) -> Pipeline:
+def flat(pipeline: Pipeline) -> Pipeline:
     """Return the pipeline with the steps of those in it as steps of its own."""
     given = [step for _, step in pipeline.steps]
     steps: list = []
-    for step in map(_opened, given):
+    for step in map(opened, given):
         if isinstance(step, Pipeline):
-            steps += (inner for _, inner in _flat(step).steps)
+            steps += (inner for _, inner in flat(step).steps)
         else:
             steps.append(step)
     if steps == given:

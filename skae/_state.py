@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+
 from . import __version__
 
 FORMAT_VERSION = 1
@@ -136,7 +138,9 @@ def restore_on_error(fit: Callable) -> Callable:
     def fit_or_restore(self, *args, **kwargs):
         before = vars(self).copy()
         try:
-            return fit(self, *args, **kwargs)
+            # A number that underflows is zero, whatever the user has NumPy raise.
+            with np.errstate(under="ignore"):
+                return fit(self, *args, **kwargs)
         except BaseException:
             vars(self).clear()
             vars(self).update(before)

@@ -29,7 +29,14 @@ from ._inference import (
     squared_errors,
 )
 from ._linear import LinearModel
-from ._validation import check_computed, observed_values, validated, validated_codes
+from ._validation import (
+    check_computed,
+    observed_values,
+    validated,
+    validated_beside,
+    validated_codes,
+    warn_of_rows_as_labels,
+)
 
 
 def lazy_for_dask(width: str | None, sees_codes: bool = False) -> Callable:
@@ -76,7 +83,6 @@ class FittedTransformer(
     n_components_: int
     n_features_in_: int
 
-    @lazy_for_dask("n_components_")
     def transform(self, X):
         """Encode ``X``.
 
@@ -175,7 +181,7 @@ class FittedTransformer(
             return -errors / data.shape[1]
         return -errors / np.maximum(observed.sum(axis=1), 1)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, *, X_clean=None):
         r"""Return the fraction of the variance of ``X`` that the codes explain.
 
         .. math::
@@ -193,27 +199,58 @@ class FittedTransformer(
         y : None
             Ignored, here for the conventions of scikit-learn.
 
+        X_clean : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                default=None
+            The undamaged version of each row of ``X``. The score is then that of a
+            restoration: :math:`x_i` stands for undamaged rows, and :math:`\hat x_i` for
+            the reconstructions of the rows of ``X``.
+
         Returns
         -------
         score : float
             At most 1. If ``X`` does not vary, 1 for an exact reconstruction and 0
             otherwise, as in :func:`sklearn.metrics.r2_score`.
+
+        Warns
+        -----
+        UserWarning
+            If ``y`` is as wide as ``X``. Undamaged rows are ``X_clean``.
         """
         check_is_fitted(self)
+        warn_of_rows_as_labels(self, self.n_features_in_, y)
         if is_dask(X):
-            error = -float(self.score_samples(X).sum()) * self.n_features_in_
-            return explained(error, np.trace(DaskRows.of(X).moments.scatter))
+            if X_clean is not None:
+                raise ValueError(
+                    "X_clean cannot be combined with a Dask collection. Score blocks "
+                    "of rows, or leave X_clean out."
+                )
+            return self._score_of_dask(X)
         data, observed = self._complete(validated(self, X, finite=False))
+        target = data
+        if X_clean is not None:
+            target = validated_beside(self, X_clean, "X_clean", data.shape)
+            observed = None
         # In units of the data, since squares of very small values are zero.
         if observed is None:
-            unit = Scaling.fit(data)
-            total = variances(data, unit.mean, unit.scale).sum() * data.shape[0]
+            unit = Scaling.fit(target)
+            total = variances(target, unit.mean, unit.scale).sum() * target.shape[0]
         else:
             unit = Scaling.of_observed(data, observed)
             centred = np.where(observed, data - unit.mean, 0) / unit.scale
             total = np.square(centred).sum()
-        error = self._squared_errors(data, observed, unit.scale).sum()
+        error = self._squared_errors(data, observed, unit.scale, target).sum()
         return explained(error, total)
+
+    def _score_of_dask(self, X: Any) -> float:
+        errors, moments = -self.score_samples(X), DaskRows.of(X).moments
+        if not np.isnan(moments.mean).any():
+            error = float(errors.sum()) * self.n_features_in_
+            return explained(error, np.trace(moments.scatter))
+        # Missing values do not count.
+        array = as_array(X)
+        n_observed = (~np.isnan(array)).sum(axis=1)
+        total = np.nansum(np.square(array - np.nanmean(array, axis=0)))
+        return explained(float((errors * n_observed).sum()), float(total))
 
     @property
     def density_(self) -> Any:
@@ -333,10 +370,14 @@ class FittedTransformer(
         return rows
 
     def _squared_errors(
-        self, data: Any, observed: np.ndarray | None, unit: float = 1.0
+        self,
+        data: Any,
+        observed: np.ndarray | None,
+        unit: float = 1.0,
+        target: Any = None,
     ) -> np.ndarray:
         with np.errstate(invalid="ignore", over="ignore"):
-            errors = squared_errors(self._model, data, unit, observed)
+            errors = squared_errors(self._model, data, unit, observed, target)
         check_computed(self, errors)
         return errors
 
@@ -347,6 +388,12 @@ class FittedTransformer(
         unbuilt = set(KERAS_MODELS) - vars(self).keys()
         names = [name for name in object.__dir__(self) if name not in unbuilt]
         return [name for name in names if hasattr(self, name)]
+
+
+# scikit-learn's `set_output` wraps `transform`, and would compute a lazy array to make
+# a data frame of it. So the decorator goes around that.
+_lazy = lazy_for_dask("n_components_")(FittedTransformer.transform)
+FittedTransformer.transform = _lazy  # type: ignore[method-assign]
 
 
 def _mapped(estimator: Any, name: str, X: Any, width: int | None) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.stats import trim_mean
 from sklearn.utils import (
     assert_all_finite,
     check_array,
@@ -24,10 +26,11 @@ from ._data import (
     Scaling,
     as_array,
     chunks,
+    dense,
     is_dask,
     meta,
 )
-from ._labels import Labels
+from ._labels import Labels, is_missing
 from ._losses import Term
 from ._networks import NUMPY_ACTIVATIONS, checked_sizes
 
@@ -38,6 +41,21 @@ _FLOATS = [np.float64, np.float32]
 
 _MOST_FEATURES = 4000
 """With more features, a matrix of products between them is too large."""
+
+_MOST_COMPARED = 1000
+"""So many rows show whether two arrays have the same units."""
+
+_MOST_FAR, _MOST_FAR_FROM_DAMAGED = 25, 9
+"""Largest squared distance between features of the same kind, in their variances."""
+
+_TRIMMED = 0.1
+"""Fraction of outliers at each end that do not count."""
+
+_CHANCE = 0.1
+"""Fractions of a variance below this may be explained by chance."""
+
+_FEWEST_COMPARED = 20
+"""Fewer rows do not show how far such rows spread."""
 
 _WELL_KNOWN = {
     "activation": NUMPY_ACTIVATIONS - {None},
@@ -106,7 +124,11 @@ def validate_fit(
             term.check_rows(parameters, X_val, "X_val")
     # An impossible network is refused before any long work.
     estimator._network_spec(parameters, target.shape[1], 1)
+    for name, other in (("X_clean", rows.output), ("X_val", X_val)):
+        if other is not None:
+            _warn_of_other_units(estimator, rows.input, other, name)
     if not parameters.get("target_weight"):
+        warn_of_rows_as_labels(estimator, target.shape[1], y)
         return data
     return data._replace(labels=Labels.of(estimator, y, target))
 
@@ -194,6 +216,9 @@ def validated(estimator: Any, X: Any, reset: bool = False, finite: bool = True) 
     """
     if getattr(X, "ndim", 2) > 2:
         _refuse_images(estimator, X, "X")
+    if is_dask(X):
+        # A computed data frame still has the names of its columns.
+        X = X.compute()
     data = validate_data(
         estimator,
         X,
@@ -222,6 +247,62 @@ def validated_codes(estimator: Any, X: Any) -> np.ndarray:
     return codes
 
 
+def validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any:
+    """Return rows that ``fit`` or ``score`` gets beside ``X``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It knows the names of the features of ``X``.
+
+    rows : {array-like, sparse matrix} of shape (n_rows, n_features)
+        The rows.
+
+    name : {"X_clean", "X_val"}
+        What they are.
+
+    shape : tuple
+        Which shape they need. None stands for any length.
+    """
+    if hasattr(rows, "columns") and hasattr(estimator, "feature_names_in_"):
+        # The names must be those of X, in the same order.
+        validate_data(estimator, rows, reset=False, skip_check_array=True)
+    if getattr(rows, "ndim", 2) > 2:
+        _refuse_images(estimator, rows, name)
+    rows = check_array(
+        rows,
+        accept_sparse="csr",
+        dtype=_FLOATS,
+        ensure_all_finite=False,
+        input_name=name,
+    )
+    expected = tuple(
+        have if want is None else want
+        for have, want in zip(rows.shape, shape, strict=True)
+    )
+    if rows.shape != expected:
+        raise ValueError(
+            f"{name} has shape {rows.shape}, but must have shape {expected} to match "
+            f"X. {_in_a_pipeline(name)}"
+        )
+    if issparse(rows):
+        rows = _canonical(rows)
+    check_finite(estimator, rows, name)
+    return rows
+
+
+def warn_of_rows_as_labels(estimator: Any, n_features: int, y: Any) -> None:
+    """Warn if labels that are ignored look like undamaged rows."""
+    shape = tuple(getattr(y, "shape", ()))
+    if len(shape) == 2 and shape[-1] == n_features > 1:
+        warnings.warn(
+            f"y has the shape {shape} of rows, and {type(estimator).__name__} ignores "
+            "it. To restore damaged rows, pass undamaged ones by the keyword X_clean.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
 def _validated_rows(
     estimator: Any, X: Any, X_clean: Any, X_val: Any, groups: Any
 ) -> tuple[Batch, Any, np.ndarray | None]:
@@ -239,7 +320,7 @@ def _validated_rows(
         _check_no_more(estimator, X_clean, X_val)
     shape = rows.input.shape
     if X_clean is not None:
-        clean = _validated_beside(estimator, X_clean, "X_clean", shape)
+        clean = validated_beside(estimator, X_clean, "X_clean", shape)
         rows = rows._replace(output=clean)
     if X_val is not None:
         for name, other in (("X_clean", X_clean), ("groups", groups)):
@@ -256,7 +337,7 @@ def _validated_rows(
             raise ValueError(
                 "X_val needs early_stopping=True: without it no rows are held out."
             )
-        X_val = _validated_beside(estimator, X_val, "X_val", (None, shape[1]))
+        X_val = validated_beside(estimator, X_val, "X_val", (None, shape[1]))
     if groups is not None:
         groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
         if groups.ndim != 1:
@@ -264,6 +345,15 @@ def _validated_rows(
                 f"groups must have one dimension. Got shape {groups.shape} instead."
             )
         check_consistent_length(rows.input, groups)
+        if groups.dtype.kind == "O":
+            if any(is_missing(group) for group in groups):
+                raise ValueError(
+                    "Input groups contains missing values. Give every row a group, for "
+                    "example one of its own."
+                )
+            # Objects of different types have no order, but they can be numbered.
+            numbers: dict[Any, int] = {}
+            groups = np.array([numbers.setdefault(one, len(numbers)) for one in groups])
     return rows, X_val, groups
 
 
@@ -292,9 +382,18 @@ def check_finite(
     values = data.data if issparse(data) else data
     owner = type(estimator).__name__
     with np.errstate(over="ignore", invalid="ignore"):
-        assert_all_finite(
-            values, estimator_name=owner, input_name=name, allow_nan=allow_nan
-        )
+        try:
+            assert_all_finite(
+                values, estimator_name=owner, input_name=name, allow_nan=allow_nan
+            )
+        except ValueError:
+            if allow_nan or not np.isnan(values).any():
+                raise
+            raise ValueError(
+                f"Input {name} contains NaN, which {owner} does not take"
+                f"{_besides(estimator)}. Fill the missing values in before, for "
+                "example by skae.impute.AutoencoderImputer."
+            ) from None
     if values.dtype == np.float32:
         return
     # Unlike `max` and `min`, these leave NaN out.
@@ -307,6 +406,15 @@ def check_finite(
             f"Input {name} contains infinity or a value too large for "
             f"dtype('float32'), in which {owner} computes. Rescale the data first."
         )
+
+
+def _besides(estimator: Any) -> str:
+    """Say beside which parameter an estimator takes no missing values."""
+    for name, default in (("target_weight", 0), ("image_shape", None)):
+        value = getattr(estimator, name, default)
+        if hasattr(estimator, "corruption") and value != default:
+            return f" together with {name}={value!r}"
+    return ""
 
 
 def check_computed(estimator: Any, values: np.ndarray) -> None:
@@ -386,12 +494,24 @@ def _check_identifier(owner: str, parameter: str, identifier: Any) -> None:
         "optimizer": keras.optimizers,
     }
     try:
-        known[kind].get(identifier)
+        # Keras takes a dict apart.
+        found = known[kind].get(
+            dict(identifier) if isinstance(identifier, dict) else identifier
+        )
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"The {parameter!r} parameter of {owner} must be the name or an "
             f"instance of a Keras {kind}. Got {identifier!r} instead."
         ) from error
+    if kind != "activation":
+        return
+    shape = (2, 4)
+    found_shape = tuple(getattr(found(keras.ops.zeros(shape)), "shape", ()))
+    if found_shape != shape:
+        raise ValueError(
+            f"{parameter}={identifier!r} must return as many values as it gets. For "
+            f"shape {shape} it returned shape {found_shape}; use another activation."
+        )
 
 
 def _check_no_more(estimator: Any, X_clean: Any, X_val: Any) -> None:
@@ -405,29 +525,110 @@ def _check_no_more(estimator: Any, X_clean: Any, X_val: Any) -> None:
             )
 
 
-def _validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any:
-    """Return rows that ``fit`` gets beside ``X``."""
-    if getattr(rows, "ndim", 2) > 2:
-        _refuse_images(estimator, rows, name)
-    rows = check_array(
-        rows,
-        accept_sparse="csr",
-        dtype=_FLOATS,
-        ensure_all_finite=False,
-        input_name=name,
+def _in_a_pipeline(name: str) -> str:
+    """Say how the steps before an estimator transform what ``fit`` gets beside X."""
+    return (
+        f"In a pipeline, the steps before transform only X. Set transform_input="
+        f"[{name!r}] of the Pipeline and set_fit_request({name}=True) of this "
+        f"estimator to transform {name}, too."
     )
-    expected = tuple(
-        have if want is None else want
-        for have, want in zip(rows.shape, shape, strict=True)
+
+
+def _warn_of_other_units(estimator: Any, X: Any, other: Any, name: str) -> None:
+    r"""Warn if rows beside ``X`` cannot be rows of the same kind.
+
+    A feature :math:`a` is far from a feature :math:`b` by the mean of :math:`(a - \bar
+    b)^2`, divided by the variance of :math:`b`. The larger of both ways counts, and the
+    median of the features. Damage makes this larger, too. But then a feature of ``X``
+    explains less of that of ``X_clean``. With the explained fraction :math:`R^2`, the
+    product of both is at most 1 for independent noise of any strength and for any
+    fraction of masked values.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is named in the warning.
+
+    X, other : {array, CSR matrix} of shape (n_rows, n_features)
+        The rows. Those of ``X_clean`` and ``X`` belong together.
+
+    name : {"X_clean", "X_val"}
+        What the other rows are.
+    """
+    rows, others = _some(X), _some(other)
+    if min(len(rows), len(others)) < _FEWEST_COMPARED:
+        return
+    is_clean = name == "X_clean"
+    most, trimmed = (_MOST_FAR_FROM_DAMAGED, 0) if is_clean else (_MOST_FAR, _TRIMMED)
+    far = np.maximum(
+        _distances(others, rows.mean(axis=0), rows.var(axis=0), trimmed),
+        _distances(rows, others.mean(axis=0), others.var(axis=0), trimmed),
     )
-    if rows.shape != expected:
-        raise ValueError(
-            f"{name} has shape {rows.shape}, but must have shape {expected} to match X."
+    if is_clean:
+        far *= _explained_fractions(others, rows)
+    varies = (np.ptp(rows, axis=0) > 0) & (np.ptp(others, axis=0) > 0)
+    if varies.any() and np.median(far[varies]) > most:
+        warnings.warn(
+            f"{name} and X of {type(estimator).__name__}.fit seem to have different "
+            f"units or centres. {_in_a_pipeline(name)}",
+            UserWarning,
+            stacklevel=2,
         )
-    if issparse(rows):
-        rows = _canonical(rows)
-    check_finite(estimator, rows, name)
-    return rows
+
+
+def warn_of_far_batch(
+    estimator: Any, X: Any, mean: np.ndarray, variance: np.ndarray
+) -> None:
+    """Warn if a batch lies far from all rows before it, feature by feature.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is named in the warning.
+
+    X : {array, CSR matrix} of shape (n_rows, n_features)
+        The batch.
+
+    mean, variance : ndarray of shape (n_features,)
+        Of the features of the rows before.
+    """
+    far = _distances(_some(X), mean, variance, _TRIMMED)
+    if (variance > 0).any() and np.median(far[variance > 0]) > _MOST_FAR:
+        warnings.warn(
+            f"The batch X of {type(estimator).__name__}.partial_fit lies far from the "
+            "batches before it. Check that all batches have the same units. The first "
+            "batch has fixed the units of the network.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _some(X: Any) -> np.ndarray:
+    """Return some of the rows in float64, evenly spread."""
+    return dense(X[:: -(-X.shape[0] // _MOST_COMPARED)]).astype(np.float64)
+
+
+def _distances(
+    rows: np.ndarray, mean: np.ndarray, variance: np.ndarray, trimmed: float
+) -> np.ndarray:
+    """Return how far features are from given means, in given variances.
+
+    A fraction of the values at each end does not count.
+    """
+    squares = trim_mean(np.square(rows - mean), trimmed, axis=0)
+    return np.divide(squares, variance, out=np.zeros_like(squares), where=variance > 0)
+
+
+def _explained_fractions(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the fraction of each feature's variance that the other feature explains.
+
+    What may be chance counts as nothing.
+    """
+    rows, others = rows - rows.mean(axis=0), others - others.mean(axis=0)
+    total = np.square(rows).sum(axis=0) * np.square(others).sum(axis=0)
+    explained = np.square((rows * others).sum(axis=0))
+    found = np.divide(explained, total, out=np.zeros_like(total), where=total > 0)
+    return np.where(found > _CHANCE, found, 0)
 
 
 def _refuse_images(estimator: Any, X: Any, name: str) -> None:

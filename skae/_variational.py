@@ -18,7 +18,13 @@ from ._networks import (
     convolutional_layers,
 )
 from ._transformer import lazy_for_dask
-from ._validation import FitData, check_computed, merged_constraints, validated
+from ._validation import (
+    FitData,
+    check_computed,
+    merged_constraints,
+    validated,
+    warn_of_rows_as_labels,
+)
 
 _TERMS = (Likelihood,)
 
@@ -335,7 +341,8 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         check_computed(self, found)
         return found
 
-    def score(self, X, y=None):
+    # A likelihood is not that of a restoration, so there are no clean rows.
+    def score(self, X, y=None):  # type: ignore[override]
         """Return the mean of ``score_samples``, as density models do.
 
         Parameters
@@ -351,6 +358,8 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         score : float
             In nats. Higher is better.
         """
+        check_is_fitted(self)
+        warn_of_rows_as_labels(self, self.n_features_in_, y)
         return float(self.score_samples(X).mean())
 
     @property

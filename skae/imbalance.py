@@ -1,4 +1,4 @@
-"""Over-sampling for imbalanced-learn, which ``skae[imbalance]`` brings along."""
+"""Over-sampling for imbalanced-learn, which the extra ``imbalance`` brings along."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
             given = AutoencoderTransformer(min(16, *X.shape))
         autoencoder = _seeded_clone(given, rng)
         self.estimator_ = autoencoder.fit(X, y)
-        codes = autoencoder.transform(X)
+        # The user may have asked for data frames.
+        codes = np.ascontiguousarray(autoencoder.transform(X))
         deviations = _deviations_within(codes, y)
         rows, labels = [X], [y]
         for label, n_rows in self.sampling_strategy_.items():
@@ -113,11 +114,14 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
                 density = KernelDensity(bandwidth=_BANDWIDTH)
             density = _seeded_clone(density, rng).fit(codes[y == label] / deviations)
             drawn = draw_from(density, n_rows, rng) * deviations
-            made = autoencoder.inverse_transform(drawn).astype(X.dtype)
+            made = np.asarray(autoencoder.inverse_transform(drawn)).astype(X.dtype)
             rows.append(sparse.csr_matrix(made) if sparse.issparse(X) else made)
             labels.append(np.full(n_rows, label, dtype=y.dtype))
-        stack = sparse.vstack if sparse.issparse(X) else np.vstack
-        return stack(rows), np.concatenate(labels)
+        if sparse.issparse(X):
+            stacked = sparse.vstack(rows, format=X.format)
+        else:
+            stacked = np.vstack(rows)
+        return stacked, np.concatenate(labels)
 
 
 def _seeded_clone(estimator, rng: np.random.RandomState):

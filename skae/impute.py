@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._data import is_dask
 from ._imputation import Correction, Units, fit_correction
 from ._linear import ProbabilisticPCA, select_ppca
 from ._networks import checked_sizes
@@ -63,6 +64,14 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
     keep_empty_features : bool, default=False
         Whether to keep features without any observed value in ``fit``, as zeros.
         Otherwise they are left out.
+
+    min_value, max_value : float or array-like of shape (n_features,), default=-np.inf \
+            and np.inf
+        Smallest and largest values to impute, for all features or for each feature.
+
+    integer_features : array-like of bool, int or str, or None, default=None
+        Features whose imputed values are rounded to integers: a mask, indices, or names
+        of ``feature_names_in_``.
 
     random_state : int, RandomState instance or None, default=None
         Determines the held-out values, the folds, the initial weights and the values
@@ -133,12 +142,17 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         "missing_values": [MissingValues(numeric_only=True)],
         "add_indicator": ["boolean"],
         "keep_empty_features": ["boolean"],
+        "min_value": [None, Interval(Real, None, None, closed="both"), "array-like"],
+        "max_value": [None, Interval(Real, None, None, closed="both"), "array-like"],
+        "integer_features": ["array-like", None],
         "random_state": ["random_state"],
     }
 
     _model: ProbabilisticPCA | None
     _correction: Correction | None
     _units: Units
+    _limits: tuple[np.ndarray, ...]
+    """Smallest and largest value of each feature, and whether it has integers."""
 
     def __init__(
         self,
@@ -149,6 +163,9 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         missing_values=np.nan,
         add_indicator=False,
         keep_empty_features=False,
+        min_value=-np.inf,
+        max_value=np.inf,
+        integer_features=None,
         random_state=None,
     ):
         self.n_components = n_components
@@ -157,6 +174,9 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         self.missing_values = missing_values
         self.add_indicator = add_indicator
         self.keep_empty_features = keep_empty_features
+        self.min_value = min_value
+        self.max_value = max_value
+        self.integer_features = integer_features
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -179,6 +199,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         """
         sizes = checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         X, observed = self._validated(X, reset=True)
+        self._limits = self._checked_limits(X.shape[1])
         rng = check_random_state(self.random_state)
         self.indicator_ = None
         if self.add_indicator:
@@ -227,14 +248,15 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X, observed = self._validated(X, reset=False)
         filled = np.zeros_like(X)
-        filled[:, self._valid] = self._filled(
-            X[:, self._valid], observed[:, self._valid]
-        )
+        with np.errstate(under="ignore"):
+            filled[:, self._valid] = self._filled(
+                X[:, self._valid], observed[:, self._valid]
+            )
         if not self.keep_empty_features:
             filled = filled[:, self._valid]
         if self.indicator_ is None:
             return filled
-        return np.hstack([filled, self.indicator_.transform(X)])
+        return np.hstack([filled, np.asarray(self.indicator_.transform(X))])
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the features of the result.
@@ -268,8 +290,43 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         if self._correction is not None:
             imputed += self._correction.of(self._units.inputs(imputed, known))
         filled = X.copy()
-        filled[incomplete] = np.where(known, X[incomplete], self._units.invert(imputed))
+        values = self._units.invert(imputed)
+        low, high, is_integer = (limit[self._valid] for limit in self._limits)
+        values = np.where(is_integer, np.rint(values), values)
+        filled[incomplete] = np.where(known, X[incomplete], np.clip(values, low, high))
         return filled
+
+    def _checked_limits(self, n_features: int) -> tuple[np.ndarray, ...]:
+        """Return the limits of each feature, and whether it has integers.
+
+        Raises
+        ------
+        ValueError
+            If a parameter has another length, or if no value is within the limits.
+        """
+        limits = []
+        for name, default in (("min_value", -np.inf), ("max_value", np.inf)):
+            value = getattr(self, name)
+            array = np.asarray(default if value is None else value, dtype=np.float64)
+            if array.shape not in ((), (n_features,)):
+                raise ValueError(
+                    f"{name} must be a number or have shape ({n_features},), one for "
+                    f"each feature. Got shape {array.shape} instead."
+                )
+            limits.append(np.broadcast_to(array, n_features))
+        low, high = limits
+        is_integer = np.zeros(n_features, bool)
+        if self.integer_features is not None:
+            is_integer = _selected(self, self.integer_features, n_features)
+            low = np.where(is_integer, np.ceil(low), low)
+            high = np.where(is_integer, np.floor(high), high)
+        if not (low <= high).all():
+            wrong = np.flatnonzero(~(low <= high)).tolist()
+            raise ValueError(
+                f"min_value must be at most max_value, and an integer must lie between "
+                f"them for integer_features. This fails for the features {wrong}."
+            )
+        return low, high, is_integer
 
     def _checked_n_components(self, shape: tuple[int, int]) -> int | None:
         if self.n_components == "auto":
@@ -284,6 +341,9 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
 
     def _validated(self, X: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows, and which of their values are observed."""
+        if is_dask(X):
+            # A computed data frame still has the names of its columns.
+            X = X.compute()
         X = validate_data(
             self,
             X,
@@ -303,3 +363,28 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = self._marks_by_nan
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _selected(estimator: Any, features: Any, n_features: int) -> np.ndarray:
+    """Return a mask of features, given as a mask, as indices or by names."""
+    given = np.asarray(features)
+    mask = np.zeros(n_features, bool)
+    if given.dtype.kind == "b" and given.shape == (n_features,):
+        return given
+    if given.dtype.kind in "OU":
+        names = getattr(estimator, "feature_names_in_", np.array([], object))
+        missing = [str(name) for name in given if name not in names]
+        if missing:
+            raise ValueError(
+                f"integer_features names {missing}, which X does not have. Names need "
+                "a data frame whose columns have names that are strings."
+            )
+        return np.isin(names, given)
+    in_range = given.dtype.kind in "iu" and (-n_features <= given).all()
+    if not (given.size == 0 or (in_range and (given < n_features).all())):
+        raise ValueError(
+            f"integer_features must be a mask of {n_features} features, indices of "
+            f"them, or names. Got {features!r} instead."
+        )
+    mask[given.astype(int)] = True
+    return mask

@@ -6,14 +6,15 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch, check_scalar
 
 from ._data import slices
 from ._inference import NetworkModel
-from ._pipelines import Parts, as_array, checked_row, like, rows_of
+from ._pipelines import Parts, as_array, checked_row, flat, like, opened, rows_of
 
-__all__ = ["counterfactual", "encoder_jacobian"]
+__all__ = ["counterfactual", "encoder_jacobian", "outlier_contributions"]
 
 _TOLERANCE = 1e-3
 """Largest difference between a decision and a linear one, in its largest change."""
@@ -233,6 +234,65 @@ def encoder_jacobian(estimator: Any, X: Any, row: int) -> np.ndarray:
         taken = (at + steps) - (at - steps)
         columns.append((above - below) / taken[part, None])
     return np.concatenate(columns).T
+
+
+def outlier_contributions(estimator: Any, X: Any) -> Any:
+    """Return how much each feature contributes to what makes a row improbable.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted :class:`~skae.outliers.AutoencoderOutlierDetector`, or a pipeline that
+        ends with one.
+
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows to explain.
+
+    Returns
+    -------
+    contributions : {ndarray, DataFrame} of shape (n_samples, n_features_of_detector)
+        What :meth:`~skae.outliers.AutoencoderOutlierDetector.explain` returns of the
+        rows that the detector sees. A data frame with the names of these features, if
+        ``X`` is one and the steps before the detector say what they are.
+
+    Raises
+    ------
+    TypeError
+        If there is no detector at the end.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.inspection import outlier_contributions
+    >>> from skae.outliers import AutoencoderOutlierDetector
+    >>> X = load_wine(as_frame=True).data
+    >>> pca = AutoencoderTransformer(0.9, hidden_layer_sizes=())
+    >>> detector = AutoencoderOutlierDetector(pca, random_state=0)
+    >>> pipeline = make_pipeline(StandardScaler(), detector).fit(X)
+    >>> outlier_contributions(pipeline, X[121:122]).idxmax(axis=1).item()
+    'flavanoids'
+    """
+    detector, before = opened(estimator), None
+    if isinstance(detector, Pipeline):
+        steps = flat(detector)
+        before, detector = steps[:-1], steps[-1]
+    if not hasattr(detector, "explain"):
+        raise TypeError(
+            "estimator must be a fitted AutoencoderOutlierDetector, or a pipeline that "
+            f"ends with one. Its last step is {detector!r}."
+        )
+    if not before:
+        return detector.explain(X)
+    found = np.asarray(detector.explain(before.transform(X)))
+    try:
+        names = before.get_feature_names_out()
+    except AttributeError:
+        # Some transformers do not name what they return.
+        return found
+    return like(X, found, names)
 
 
 def _linear_classifier(parts: Parts) -> Any:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._autoencoder import AutoencoderTransformer
 from ._base import BaseAutoencoder
 from ._outlier_scores import EncodedRows, HeldOutFits, check_can_hold_out
+from ._pipelines import like
 from ._state import EstimatorMixin, restore_on_error
 from ._validation import validated
 
@@ -193,7 +194,9 @@ class AutoencoderOutlierDetector(EstimatorMixin, OutlierMixin, BaseEstimator):
             In nats.
         """
         check_is_fitted(self)
-        return self._density.log_density(validated(self, X))
+        # Kernels far from a row underflow to zero, as they should.
+        with np.errstate(under="ignore"):
+            return self._density.log_density(validated(self, X))
 
     def decision_function(self, X):
         """Return ``score_samples(X) - offset_``, below zero for outliers.
@@ -241,8 +244,13 @@ class AutoencoderOutlierDetector(EstimatorMixin, OutlierMixin, BaseEstimator):
 
         Returns
         -------
-        contributions : ndarray of shape (n_samples, n_features)
-            They are not negative, and add up to 1 in each row.
+        contributions : {ndarray, DataFrame} of shape (n_samples, n_features)
+            They are not negative, and add up to 1 in each row. A data frame with the
+            names of the features, if ``X`` is one.
+
+        See Also
+        --------
+        skae.inspection.outlier_contributions : For a detector in a pipeline.
 
         References
         ----------
@@ -250,7 +258,9 @@ class AutoencoderOutlierDetector(EstimatorMixin, OutlierMixin, BaseEstimator):
            monitoring", Automatica 45(7).
         """
         check_is_fitted(self)
-        return self._density.contributions(validated(self, X))
+        with np.errstate(under="ignore"):
+            found = self._density.contributions(validated(self, X))
+        return like(X, found)
 
     def _autoencoder(self, seed: int) -> BaseAutoencoder:
         """Return a new autoencoder."""

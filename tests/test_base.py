@@ -8,8 +8,11 @@ from conftest import small_network
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
+from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
 from skae._callbacks import ending, name_of_start
 from skae._training import Comparison, History, Schedule, TrainingResult
+from skae.impute import AutoencoderImputer
+from skae.outliers import AutoencoderOutlierDetector
 
 
 @pytest.fixture
@@ -55,6 +58,35 @@ def test_an_invalid_parameter_leaves_the_estimator_unfitted(digits):
     with pytest.raises(ValueError, match="optimizer"):
         estimator.fit(digits)
     assert not hasattr(estimator, "n_features_in_")
+
+
+LINEAR = AutoencoderTransformer(1, hidden_layer_sizes=())
+
+
+@pytest.mark.parametrize(
+    ("estimator", "method"),
+    [
+        (LINEAR, "fit"),
+        (LINEAR, "partial_fit"),
+        (VariationalAutoencoderTransformer(1, hidden_layer_sizes=()), "fit"),
+        (AutoencoderOutlierDetector(LINEAR), "fit"),
+        (AutoencoderImputer(1, max_iter=0), "fit"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("rows", [np.ones((1, 3)), np.full((30, 5), np.inf)], ids=repr)
+def test_every_estimator_keeps_the_previous_fit(estimator, method, rows, digits):
+    fitted = clone(estimator).fit(digits[:50])
+    if method == "partial_fit":
+        fitted = clone(estimator).partial_fit(digits[:50])
+    before = vars(fitted).copy()
+    try:
+        getattr(fitted, method)(rows)
+    except ValueError:
+        assert_same_objects(before, vars(fitted))
+    else:
+        # One row is enough for this estimator.
+        assert fitted.n_features_in_ == 3
 
 
 @pytest.mark.parametrize("skip_connections", ["linear", None])

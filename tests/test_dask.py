@@ -1,8 +1,12 @@
 """Rows of Dask: fits that hold a part of them at a time, and lazy results."""
 
+import copy
+
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import run, small_network
+from sklearn import config_context
 from sklearn.decomposition import PCA
 
 from skae import (
@@ -13,6 +17,8 @@ from skae import (
 from skae._data import Batch, DaskLoader, DaskRows, HoldOut, Scaling, _dask
 from skae._losses import DataSummary
 from skae._losses.corruption import Corruption
+from skae.impute import AutoencoderImputer
+from skae.outliers import AutoencoderOutlierDetector
 
 dask = pytest.importorskip("dask", reason="needs the extra skae[dask]")
 da = pytest.importorskip("dask.array", reason="needs the extra skae[dask]")
@@ -270,6 +276,45 @@ def test_results_of_a_data_frame_are_lazy_arrays(fitted, digits):
     assert named.score(parts) == pytest.approx(named.score(frame), rel=1e-5)
     with pytest.raises(ValueError, match="feature names should match"):
         named.transform(parts[names[::-1]])
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_results_stay_lazy_whatever_the_output_is_set_to(container, fitted, digits):
+    expected = fitted.transform(digits)
+    estimator = copy.deepcopy(fitted).set_output(transform=container)
+    codes = estimator.transform(lazily(digits, [900, 897]))
+    assert isinstance(codes, da.Array)
+    np.testing.assert_allclose(codes.compute(), expected, rtol=1e-5, atol=1e-6)
+    with config_context(transform_output=container):
+        codes = fitted.transform(lazily(digits, [900, 897]))
+        assert isinstance(codes, da.Array)
+
+
+@pytest.mark.parametrize(
+    "learn",
+    [
+        lambda X: AutoencoderTransformer(1, hidden_layer_sizes=()).partial_fit(X),
+        lambda X: AutoencoderOutlierDetector(
+            AutoencoderTransformer(1, hidden_layer_sizes=())
+        ).fit(X),
+        lambda X: AutoencoderImputer(1, max_iter=0).fit(X),
+    ],
+    ids=["partial_fit", "detector", "imputer"],
+)
+def test_names_of_the_columns_of_a_data_frame_are_kept(learn):
+    frame = pd.DataFrame(ROWS[:60], columns=list("abcdef"))
+    lazy = pytest.importorskip("dask.dataframe").from_pandas(frame, npartitions=2)
+    fitted = learn(lazy)
+    assert fitted.feature_names_in_.tolist() == list("abcdef")
+    method = getattr(fitted, "predict", None) or fitted.transform
+    with pytest.raises(ValueError, match="feature names should match"):
+        method(frame[list("fedcba")])
+
+
+def test_a_collection_with_missing_values_is_scored_by_its_observed_values(digits):
+    X = np.where(np.random.default_rng(0).random(digits.shape) < 0.1, np.nan, digits)
+    fitted = AutoencoderTransformer(5, hidden_layer_sizes=()).fit(X)
+    assert fitted.score(lazily(X, [900, 897])) == pytest.approx(fitted.score(X))
 
 
 @pytest.mark.usefixtures("never_small")

@@ -96,6 +96,17 @@ def test_docstring_examples_run(public):
     assert runner.summarize(verbose=False).failed == 0
 
 
+GALLERY = sorted(ROOT.glob("examples/plot_*.py"))
+
+
+@pytest.mark.parametrize("example", GALLERY, ids=lambda example: example.name)
+def test_examples_also_run_as_notebooks(example):
+    # A notebook has no arguments and no name of a script, and shows figures itself.
+    text = example.read_text()
+    for word in ("argparse", "sys.argv", "matplotlib.use", "__file__"):
+        assert word not in text
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_of_python_is_found(page):
     """A block with another mark, or in a quotation, would not run."""

@@ -10,11 +10,16 @@ from conftest import run
 from skae._environment import environment, interrupts_deferred
 
 WATCH = """
-import os, random
+import os, random, warnings
 import numpy as np
 
 def state():
-    return random.getstate(), np.random.get_state()[1].tolist(), dict(os.environ)
+    return (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        dict(os.environ),
+        list(warnings.filters),
+    )
 
 def report(name):
     kept = (was == now for was, now in zip(before, state()))
@@ -81,9 +86,11 @@ report("callbacks")
     ],
     ids=["no variables", "variables of the user"],
 )
-def test_no_generator_and_no_variable_changes(code, variables, steps, tmp_path):
+def test_no_generator_variable_or_filter_of_warnings_changes(
+    code, variables, steps, tmp_path
+):
     result = run(code, **variables, KERAS_HOME=str(tmp_path))
-    expected = [f"{step},True,True,True" for step in steps]
+    expected = [f"{step},True,True,True,True" for step in steps]
     assert result.stdout.splitlines() == expected, result.stderr
 
 

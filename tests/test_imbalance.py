@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from imblearn.pipeline import make_pipeline
 from imblearn.utils.estimator_checks import estimator_checks_generator
+from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
@@ -123,3 +125,21 @@ def test_a_frozen_autoencoder_is_not_fitted_again(imbalanced):
     sampler = AutoencoderOverSampler(FrozenEstimator(fitted), random_state=0)
     sampler.fit_resample(X, y)
     assert sampler.estimator_.estimator is fitted
+
+
+def test_results_do_not_depend_on_the_containers_that_estimators_return(imbalanced):
+    X, y, _, _ = imbalanced
+    expected, _ = AutoencoderOverSampler(LINEAR, random_state=0).fit_resample(X, y)
+    for container in ("pandas", "polars"):
+        with config_context(transform_output=container):
+            rows, _ = AutoencoderOverSampler(LINEAR, random_state=0).fit_resample(X, y)
+        np.testing.assert_array_equal(rows, expected)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+def test_sparse_rows_come_back_in_their_format(kind, imbalanced):
+    X, y, _, _ = imbalanced
+    rows, _ = AutoencoderOverSampler(LINEAR, random_state=0).fit_resample(
+        sparse.csr_matrix(X).asformat(kind), y
+    )
+    assert rows.format == kind

@@ -343,3 +343,54 @@ def test_inputs_are_moderate_numbers_of_equal_size():
     )
     np.testing.assert_array_equal(inputs[:, 4:], ~observed)
     np.testing.assert_allclose(units.invert(rows)[observed], X[observed])
+
+
+def counts_with_gaps():
+    rng = np.random.default_rng(0)
+    rates = np.exp(rng.normal(1, 1, size=(200, 1)) + 0.3 * rng.normal(size=6))
+    return with_missing(rng.poisson(rates).astype(float))
+
+
+def test_imputed_values_lie_within_limits():
+    X = counts_with_gaps()
+    missing = np.isnan(X)
+    free = small(max_iter=0).fit_transform(X)
+    most = np.arange(1, 7)
+    limited = small(max_iter=0, min_value=0, max_value=most).fit_transform(X)
+    assert free[missing].min() < 0
+    expected = np.where(missing, np.clip(free, 0, most), X)
+    np.testing.assert_array_equal(limited, expected)
+
+
+@pytest.mark.parametrize(
+    "features", [["a", "f"], [0, 5], [0, -1], [True, *[False] * 4, True]], ids=repr
+)
+def test_chosen_features_are_imputed_by_integers(features):
+    X = pd.DataFrame(counts_with_gaps(), columns=list("abcdef"))
+    free = small(max_iter=0).fit_transform(X)
+    imputer = small(max_iter=0, min_value=0.5, integer_features=features)
+    expected = np.clip(free, 0.5, np.inf)
+    expected[:, [0, 5]] = np.clip(np.rint(free[:, [0, 5]]), 1, np.inf)
+    expected = np.where(np.isnan(X), expected, X)
+    np.testing.assert_array_equal(imputer.fit_transform(X), expected)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"min_value": [1, 2]}, "min_value must be a number or have shape \\(6,\\)"),
+        ({"min_value": 3, "max_value": 2}, "min_value must be at most max_value"),
+        ({"min_value": np.nan}, "must be None, a float in the range"),
+        ({"min_value": [np.nan] * 6}, "min_value must be at most max_value"),
+        (
+            {"min_value": 0.2, "max_value": 0.8, "integer_features": [3]},
+            "fails for the features \\[3\\]",
+        ),
+        ({"integer_features": ["z"]}, "integer_features names \\['z'\\]"),
+        ({"integer_features": [6]}, "integer_features must be a mask of 6 features"),
+        ({"integer_features": [True]}, "integer_features must be a mask"),
+    ],
+)
+def test_impossible_limits_are_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        small(**parameters).fit(counts_with_gaps())

@@ -175,6 +175,7 @@ def test_a_linear_autoencoder_has_no_optimizer_to_change(digits):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The batch X .* lies far from the batches")
 @pytest.mark.parametrize("shift", [100, 1000])
 @pytest.mark.parametrize("learning_rate", ["auto", 1e-2])
 def test_a_shift_of_level_does_not_spoil_the_model(learning_rate, shift, curve):
@@ -252,3 +253,21 @@ def test_without_a_weight_labels_are_ignored(begun, digits):
         other.partial_fit(digits[rows], np.arange(200))
     np.testing.assert_array_equal(other.transform(digits), begun.transform(digits))
     assert not hasattr(other, "coef_")
+
+
+def test_a_batch_in_other_units_is_noticed(digits):
+    pca = linear_autoencoder().partial_fit(digits[:300])
+    pca.partial_fit(digits[300:600])
+    with pytest.warns(UserWarning, match="far from the batches before"):
+        pca.partial_fit(255 * digits[600:900])
+
+
+def test_a_first_batch_of_equal_rows():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    pca = AutoencoderTransformer(1, hidden_layer_sizes=())
+    pca.partial_fit(np.ones((5, 3))).partial_fit(X)
+    with np.errstate(invalid="ignore"):
+        expected = IncrementalPCA(1).partial_fit(np.ones((5, 3))).partial_fit(X)
+    np.testing.assert_allclose(pca.explained_variance_, expected.explained_variance_)
+    with pytest.raises(ValueError, match="Begin with a larger batch"):
+        AutoencoderTransformer(1).partial_fit(np.ones((5, 3)))

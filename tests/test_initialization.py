@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from conftest import dense_spec, images, small_network
-from sklearn.datasets import load_breast_cancer
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
@@ -209,3 +210,21 @@ def test_pca_is_kept_if_float32_is_too_coarse():
     pca = PCA(4).fit(X[:1500])
     assert model.start_loss_ > 2 * (1 - pca.explained_variance_ratio_.sum())
     assert relative_error(model, X[1500:], X[:1500]) < 1 + 1e-6
+
+
+@pytest.mark.parametrize("spread", [0, 1e-10, 1e-6], ids="spread {}".format)
+@pytest.mark.parametrize("weight", [0, 0.5], ids="labels {}".format)
+def test_units_do_not_matter_where_features_are_nearly_constant(spread, weight, digits):
+    # Three pixels of the digits are constant. Whatever rounding leaves of such a
+    # feature depends on the units.
+    X, y = digits[:600].copy(), load_digits().target[:600]
+    X[:, 0] = 0.1 + spread * np.random.default_rng(0).normal(size=600)
+    estimator = small_network(n_components=3, max_iter=15, target_weight=weight)
+    expected = clone(estimator).fit(X, y)
+    assert expected.selected_model_ == "network"
+    for factor, shift in ((3, 0), (1000, 0), (1 / 7, 0), (1, 7)):
+        rows = factor * X + shift
+        fitted = clone(estimator).fit(rows, y)
+        assert fitted.selected_model_ == "network"
+        codes = fitted.transform(rows) / factor
+        np.testing.assert_allclose(codes, expected.transform(X), atol=1e-3)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from conftest import images, small_network
 from sklearn.base import clone
@@ -17,7 +18,12 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, LinearSVC
 
 from skae import AutoencoderTransformer
-from skae.inspection import counterfactual, encoder_jacobian
+from skae.inspection import (
+    counterfactual,
+    encoder_jacobian,
+    outlier_contributions,
+)
+from skae.outliers import AutoencoderOutlierDetector
 from skae.plot import CounterfactualDisplay, EncoderJacobianDisplay
 
 pytestmark = pytest.mark.usefixtures("close_figures")
@@ -263,3 +269,28 @@ def test_the_jacobian_for_standardized_features(wine):
     for line, axis in zip(display.lines_, pipeline[-1].components_, strict=True):
         np.testing.assert_allclose(line.get_ydata()[:13], axis, atol=1e-9)
     assert display.ax_.get_ylabel() == "Jacobian per deviation"
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame, np.asarray])
+def test_contributions_to_an_outlier_have_the_names_of_the_features(container, wine):
+    X = container(wine)
+    detector = AutoencoderOutlierDetector(
+        AutoencoderTransformer(2, hidden_layer_sizes=()), random_state=0
+    )
+    pipeline = make_pipeline(StandardScaler(), detector).fit(X)
+    found = outlier_contributions(pipeline, X[:5])
+    expected = detector.explain(pipeline[0].transform(X[:5]))
+    np.testing.assert_array_equal(found, expected)
+    alone = clone(detector).fit(X).explain(X[:5])
+    if container is not np.asarray:
+        assert list(found.columns) == list(alone.columns) == list(wine.columns)
+        assert type(found) is type(alone) is container
+    with pytest.raises(TypeError, match="ends with one"):
+        outlier_contributions(make_pipeline(StandardScaler()).fit(X), X)
+
+
+def test_contributions_keep_the_index_of_the_rows(wine):
+    detector = AutoencoderOutlierDetector(
+        AutoencoderTransformer(2, hidden_layer_sizes=()), random_state=0
+    ).fit(wine)
+    assert outlier_contributions(detector, wine[7:9]).index.tolist() == [7, 8]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.decomposition import PCA
@@ -12,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer
 from skae._data import Batch, Scaling, Split
+from skae._labels import Labels
 from skae._losses import DataSummary
 from skae._losses.target import Target
 
@@ -303,3 +305,48 @@ def test_keras_models_leave_the_head_out(labelled, digits):
     codes = labelled.transform(digits[:600])
     restored = labelled.decoder_.predict(codes, verbose=0)
     np.testing.assert_allclose(restored, labelled.inverse_transform(codes), atol=1e-3)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series([1, None, 2, 1], dtype="Int64"),
+        pd.Series([1, None, 2, 1], dtype="category"),
+        pd.Series(["a", None, "b", "a"], dtype="category"),
+        pd.Series(["a", None, "b", "a"], dtype="string"),
+        pd.Series(["a", None, "b", "a"]),
+        pd.Series([True, None, False, True], dtype="boolean"),
+        pd.DataFrame({"y": pd.Series([1, None, 2, 1], dtype="Int64")}),
+        pl.Series([1, None, 2, 1]),
+        pl.Series(["a", None, "b", "a"]),
+        ["a", NAN, "b", "a"],
+        [True, None, False, True],
+        np.array([1, -1, 2, 1]),
+    ],
+    ids=repr,
+)
+def test_gaps_mean_that_a_row_has_no_class(y):
+    labels = Labels.of(small(), y, np.zeros((4, 2)))
+    assert labels.known.tolist() == [True, False, True, True]
+    assert len(labels.classes) == 2
+    of_first = labels.values[0]
+    np.testing.assert_array_equal(labels.values[[2, 3]], [1 - of_first, of_first])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series([1.5, None, 2.5], dtype="Float64"),
+        pd.Series([1.5, None, 2.5]),
+        pl.Series([1.5, None, 2.5]),
+        np.array([1.5, None, 2.5], dtype=object),
+    ],
+    ids=repr,
+)
+def test_gaps_mean_that_a_row_has_no_number(y):
+    labels = Labels.of(small(), y, np.zeros((3, 2)))
+    assert labels.classes is None
+    np.testing.assert_array_equal(labels.values.ravel(), [1.5, NAN, 2.5])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import small_network
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
@@ -178,6 +179,40 @@ def test_a_streamed_fit_agrees_with_a_fit_in_memory(kind, network, digits, tmp_p
     # The data are the same, the order of the rows differs.
     np.testing.assert_allclose(fitted.loss_curve_, network.loss_curve_, rtol=0.02)
     assert fitted.score(data) == pytest.approx(network.score(digits), abs=0.01)
+
+
+@pytest.mark.parametrize("size", [40, 100, 1000])
+def test_a_pass_has_as_many_rows_as_asked_for(size, monkeypatch):
+    monkeypatch.setattr(_loaders, "BLOCK_BYTES", 4 * 6 * 128)
+    X = np.arange(6000.0).reshape(1000, 6)
+    stream = StreamingLoader.of(Batch(X), Scaling.fit(X), 32, keep_in_place)
+    blocks = stream.shuffled(np.arange(1000), size, np.random.RandomState(0))
+    rows = np.concatenate(
+        [block.rows.input[block.order.ravel()[: block.n_rows]] for block in blocks]
+    )
+    assert len(rows) == len(np.unique(rows, axis=0)) == size
+
+
+@pytest.mark.usefixtures("stream")
+def test_streamed_rows_with_missing_values_train_as_in_memory(monkeypatch):
+    rng = np.random.default_rng(0)
+    t = rng.uniform(-1, 1, size=(800, 1))
+    X = np.hstack([t, t**2, np.sin(4 * t), np.cos(4 * t)])
+    X = np.where(rng.random(X.shape) < 0.1, np.nan, X)
+    estimator = AutoencoderTransformer(
+        1,
+        hidden_layer_sizes=(32,),
+        learning_rate=0.01,
+        max_iter=10,
+        validation_fraction=0.3,
+        random_state=0,
+    )
+    streamed = clone(estimator).fit(X)
+    monkeypatch.undo()
+    in_memory = estimator.fit(X)
+    assert streamed.selected_model_ == in_memory.selected_model_ == "network"
+    # Each pass has other copies of the rows.
+    np.testing.assert_allclose(streamed.loss_curve_, in_memory.loss_curve_, rtol=0.15)
 
 
 # Augmented rows and the phase of training that they are for.

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 from conftest import dense_spec, images, in_numpy, small_network
+from scipy import sparse
 from sklearn.decomposition import PCA
 
+from skae import AutoencoderTransformer
 from skae import _keras as keras
 from skae._data import Batch, Scaling
 from skae._losses import DataSummary, ForwardPass, Objective
 from skae._losses.corruption import Corruption, CorruptionCoefficients
 from skae._losses.penalties import PERTURBATION, Sparsity, jacobian_norm
-from skae._losses.reconstruction import Reconstruction
+from skae._losses.reconstruction import Reconstruction, check_reach
 from skae._losses.target import Target
 
 rng = np.random.default_rng(0)
@@ -342,3 +344,66 @@ def test_contraction_makes_reconstructions_less_sensitive(network, digits):
         for model in (network, weak, strong)
     )
     assert strong < 0.8 * weak < 0.8 * plain
+
+
+BOUNDED = {
+    "sigmoid": (0, 1),
+    "tanh": (-1, 1),
+    "softsign": (-1, 1),
+    "relu6": (0, 6),
+    "relu": (0, np.inf),
+    "softplus": (0, np.inf),
+    "elu": (-1, np.inf),
+    "log_sigmoid": (-np.inf, 0),
+    "linear": (-np.inf, np.inf),
+    "leaky_relu": (-np.inf, np.inf),
+    lambda x: 255 * keras.ops.sigmoid(x): (0, 255),
+}
+"""Activations, and the values that they can return."""
+
+
+@pytest.mark.parametrize("activation", BOUNDED)
+def test_rows_that_an_output_activation_cannot_return_are_refused(activation):
+    low, high = (np.clip(bound, -1e4, 1e4) for bound in BOUNDED[activation])
+    check_reach(activation, np.array([[low, high], [np.nan, (low + high) / 2]]), "X")
+    for beyond, bound in zip((low - 1, high + 1), BOUNDED[activation], strict=True):
+        if np.isfinite(bound):
+            with pytest.raises(ValueError, match="which it cannot return. Rescale X"):
+                check_reach(activation, np.array([[(low + high) / 2, beyond]]), "X")
+
+
+@pytest.mark.parametrize("activation", ["exponential", lambda x: 2**x])
+def test_output_activations_that_grow_exponentially_are_refused(activation):
+    counts = np.random.default_rng(0).poisson(3, size=(40, 4))
+    estimator = AutoencoderTransformer(
+        2, skip_connections=None, output_activation=activation, loss="poisson"
+    )
+    with pytest.raises(ValueError, match="grows exponentially.* Use 'softplus'"):
+        estimator.fit(counts)
+
+
+def test_a_fit_refuses_rows_that_its_output_activation_cannot_return(digits):
+    estimator = AutoencoderTransformer(
+        2, skip_connections=None, output_activation="sigmoid"
+    )
+    with pytest.raises(ValueError, match="from 0 to 1, and X has values from 0 to 16"):
+        estimator.fit(digits)
+    sparse_rows = sparse.csr_matrix(digits)
+    with pytest.raises(ValueError, match="MinMaxScaler"):
+        estimator.fit(sparse_rows)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda rows, noise: rows[:, :1],
+        lambda rows, noise: keras.ops.mean(rows),
+        lambda rows, noise: None,
+        lambda rows, noise: np.zeros(rows.shape),
+        lambda rows: rows,
+    ],
+    ids=["width", "scalar", "None", "NumPy", "arguments"],
+)
+def test_functions_that_do_not_return_damaged_rows_are_refused(damage, digits):
+    with pytest.raises(ValueError, match="corruption=<lambda> "):
+        AutoencoderTransformer(2, corruption=damage).fit(digits)

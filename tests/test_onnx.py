@@ -242,8 +242,9 @@ def test_an_imputer_with_a_converter_fills_in_missing_values(pixels):
     np.testing.assert_allclose(found, pipeline.transform(X), atol=1e-5)
 
 
-def test_integers_are_computed_in_float32(pixels):
-    counts = np.rint(pixels[0] * 16).astype(np.int64)
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.bool_])
+def test_integers_are_computed_in_float32(dtype, pixels):
+    counts = np.rint(pixels[0] * 16).astype(dtype)
     estimator = AutoencoderTransformer(4, hidden_layer_sizes=(16,), **SHORT)
     estimator.fit(counts)
     found = session(estimator, counts)(counts)[0]

@@ -1,11 +1,13 @@
 """Keras optimizers as pure functions, with weights packed into vectors or not."""
 
+import copy
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from conftest import small_network
 
+from skae import AutoencoderTransformer
 from skae import _keras as keras
 from skae._backends import OptimizerChoice, OptimizerSpec
 from skae._backends._optimizer import PackedOptimizer
@@ -263,3 +265,11 @@ def test_a_rate_with_which_training_ends_as_pca_warns(parameters):
 def test_a_fit_warns_of_a_small_rate(digits):
     with pytest.warns(UserWarning, match=r"learning_rate=0\.002 is small for SGD"):
         small_network(max_iter=1, optimizer="sgd", learning_rate=0.002).fit(digits)
+
+
+def test_a_dict_that_describes_an_optimizer_stays_as_it_is():
+    given = keras.optimizers.serialize(keras.optimizers.Nadam(0.01))
+    before = copy.deepcopy(given)
+    estimator = AutoencoderTransformer(1, optimizer=given, max_iter=1)
+    estimator.fit(np.random.default_rng(0).normal(size=(30, 4)))
+    assert given == before

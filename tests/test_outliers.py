@@ -6,6 +6,7 @@ import pytest
 from conftest import images
 from scipy import sparse
 from scipy.stats import multivariate_normal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -359,3 +360,34 @@ def test_an_autoencoder_without_early_stopping_is_trained_to_the_end():
 def test_too_few_rows_are_refused():
     with pytest.raises(ValueError, match=r"at least 6 rows.*n_samples=5"):
         AutoencoderOutlierDetector().fit(normal_rows(5))
+
+
+def test_scores_do_not_depend_on_the_containers_that_estimators_return():
+    X = normal_rows(60)
+    expected = AutoencoderOutlierDetector(LINEAR, random_state=0).fit(X)
+    for container in ("pandas", "polars"):
+        with config_context(transform_output=container):
+            found = AutoencoderOutlierDetector(LINEAR, random_state=0).fit(X)
+            np.testing.assert_array_equal(
+                found.score_samples(X), expected.score_samples(X)
+            )
+
+
+def test_whitened_codes_give_the_same_density():
+    X = normal_rows(200)
+    scores = []
+    for whiten in (False, True):
+        pca = AutoencoderTransformer(2, hidden_layer_sizes=(), whiten=whiten)
+        detector = AutoencoderOutlierDetector(pca, bandwidth=1, random_state=0)
+        scores.append(detector.fit(X).score_samples(X))
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-6)
+
+
+def test_numbers_that_underflow_are_no_error():
+    X = normal_rows(60)
+    expected = AutoencoderOutlierDetector(LINEAR, random_state=0).fit(X)
+    with np.errstate(all="raise"):
+        found = AutoencoderOutlierDetector(LINEAR, random_state=0).fit(X)
+        scores = found.score_samples(1e3 * X)
+        found.explain(1e3 * X)
+    np.testing.assert_array_equal(scores, expected.score_samples(1e3 * X))

@@ -1,6 +1,7 @@
 """The example of a service answers requests on the loopback address."""
 
 import importlib.util
+import io
 import json
 import pathlib
 import pickle
@@ -12,6 +13,9 @@ import joblib
 import numpy as np
 import pytest
 from conftest import run
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skae import AutoencoderTransformer
 
@@ -88,7 +92,7 @@ def test_many_requests_at_the_same_time_get_their_own_rows(served):
     ("body", "message"),
     [
         (b"no JSON", "Expecting value"),
-        (b"[]", "indices"),
+        (b"[]", "Send a JSON object"),
         (b'{"rows": [[1, 2]]}', "2 features, but"),
         (b'{"rows": [[1, 2, 3, 4, 5, NaN]]}', "NaN"),
         (b'{"rows": "text"}', "could not convert"),
@@ -125,3 +129,33 @@ assert not {{"keras", "jax", "tensorflow", "torch"}} & sys.modules.keys()
     result = run(code)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("200 OK")
+
+
+def test_a_pipeline_that_ends_with_a_classifier_predicts(example):
+    labels = np.where(ROWS[:, 0] > 0, "positive", "negative")
+    pipeline = make_pipeline(
+        StandardScaler(), served_estimator("table"), LogisticRegression()
+    ).fit(ROWS, labels)
+
+    def answered(path, body, method="POST"):
+        content = json.dumps(body).encode()
+        environ = {
+            "PATH_INFO": path,
+            "REQUEST_METHOD": method,
+            "CONTENT_LENGTH": str(len(content)),
+            "wsgi.input": io.BytesIO(content),
+        }
+        return example.answered(pipeline, environ)
+
+    rows = {"rows": ROWS[:3].tolist()}
+    status, answer = answered("/predict", rows)
+    assert (status, answer["labels"]) == (200, pipeline.predict(ROWS[:3]).tolist())
+    status, answer = answered("/predict_proba", rows)
+    np.testing.assert_array_equal(
+        answer["probabilities"], pipeline.predict_proba(ROWS[:3])
+    )
+    status, answer = answered("/transform", rows)
+    assert status == 404
+    assert "predict" in answer["error"]
+    for body in ([1, 2], {"columns": []}, {"rows": [[1, 2]]}, {"rows": [["a"] * 6]}):
+        assert answered("/predict", body)[0] == 400

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from conftest import images, small_network
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
 
 from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
@@ -361,3 +363,25 @@ def test_a_csr_matrix_in_canonical_format_is_not_copied(dtype):
     data = validated(AutoencoderTransformer(), rows, reset=True)
     assert np.shares_memory(data.data, rows.data)
     assert np.shares_memory(data.indices, rows.indices)
+
+
+def test_a_restoration_is_scored_against_clean_rows(network, digits):
+    damaged = digits + np.random.default_rng(0).normal(size=digits.shape)
+    left = np.square(digits - network.reconstruct(damaged)).sum()
+    expected = 1 - left / np.square(digits - digits.mean(axis=0)).sum()
+    assert network.score(damaged, X_clean=digits) == pytest.approx(expected)
+    assert network.score(digits, X_clean=digits) == network.score(digits)
+    with pytest.raises(ValueError, match="X_clean has shape"):
+        network.score(damaged, X_clean=digits[:10])
+
+
+def test_a_search_routes_clean_rows_to_the_score(digits):
+    damaged = digits + 4 * np.random.default_rng(0).normal(size=digits.shape)
+    with config_context(enable_metadata_routing=True):
+        estimator = AutoencoderTransformer(hidden_layer_sizes=(16,), max_iter=2)
+        estimator.set_fit_request(X_clean=True).set_score_request(X_clean=True)
+        search = GridSearchCV(estimator, {"n_components": [2, 8]}, cv=2)
+        search.fit(damaged, X_clean=digits)
+        expected = search.best_estimator_.score(damaged, X_clean=digits)
+        assert search.score(damaged, X_clean=digits) == expected
+    assert search.best_params_ == {"n_components": 8}

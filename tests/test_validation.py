@@ -1,11 +1,18 @@
 """Invalid input raises scikit-learn's error messages before any training."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import small_network
 from scipy import sparse
+from scipy.ndimage import gaussian_filter
+from sklearn.datasets import load_digits
+from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
 
 from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
+from skae.outliers import AutoencoderOutlierDetector
 
 
 def fail_if_training_starts(*args, **kwargs):
@@ -159,8 +166,8 @@ INVALID = {
     "filters": [0, -1, 2.5, "8", None],
     "kernel_size": [0, -1, 2.5, "auto"],
     "strides": [0, -1, 2.5, "auto"],
-    "hidden_layer_sizes": [(0,), (3, -1), (2.5,), ("8",), "8", None],
-    "activation": ["rellu", 3, None],
+    "hidden_layer_sizes": [(0,), (3, -1), (2.5,), ("8",), "8", None, [[8]], True],
+    "activation": ["rellu", 3, None, "glu"],
     "skip_connections": ["residual", True, 1],
     "encoder": ["mlp", 3],
     "decoder": ["mlp", 3],
@@ -251,3 +258,134 @@ def test_custom_networks_of_the_wrong_shape_raise(skip_connections):
 def test_valid_parameters_reach_training():
     with pytest.raises(AssertionError, match="training was reached"):
         AutoencoderTransformer().fit(normal(30, 4))
+
+
+# Rows beside X that a pipeline left untransformed, and honest damage.
+
+IMAGES = load_digits().data[:500]
+STANDARDISED = StandardScaler().fit_transform(IMAGES)
+GENERATOR = np.random.default_rng(3)
+NOISE = GENERATOR.normal(size=IMAGES.shape) * IMAGES.std()
+KELVIN = 290 + GENERATOR.normal(size=(200, 8))
+
+
+def masked(X, fraction):
+    return np.where(np.random.default_rng(4).random(X.shape) < fraction, 0, X)
+
+
+def blurred(X, width):
+    pixels = gaussian_filter(X.reshape(-1, 8, 8), (0, width, width))
+    return pixels.reshape(X.shape)
+
+
+def warnings_of_fit(X, **beside):
+    """Return the messages of the warnings before training starts."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(AssertionError, match="training was reached"):
+            AutoencoderTransformer(2).fit(X, **beside)
+    return [str(warning.message) for warning in caught]
+
+
+@pytest.mark.parametrize(
+    "scaler",
+    [StandardScaler(), MinMaxScaler(), Normalizer(), StandardScaler(with_mean=False)],
+    ids=repr,
+)
+@pytest.mark.parametrize("clean", [IMAGES, 255 * IMAGES, KELVIN], ids=range(3))
+def test_clean_rows_that_a_pipeline_left_as_they_were_are_noticed(scaler, clean):
+    X = scaler.fit_transform(clean + 0.3 * clean.std() * normal(*clean.shape))
+    (message,) = warnings_of_fit(X, X_clean=clean)
+    assert "transform_input=['X_clean']" in message
+    (message,) = warnings_of_fit(X, X_clean=sparse.csr_matrix(clean))
+    assert "transform_input=['X_clean']" in message
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        IMAGES + 0.3 * NOISE,
+        IMAGES + 3 * NOISE,
+        IMAGES + 30 * NOISE,
+        masked(IMAGES, 0.1),
+        masked(IMAGES, 0.7),
+        masked(IMAGES, 0.98),
+        blurred(IMAGES, 1),
+        blurred(IMAGES, 2),
+        IMAGES / 2,
+        IMAGES + IMAGES.std(),
+    ],
+    ids=lambda X: f"{X.std():.1f}",
+)
+def test_honest_damage_is_no_reason_to_warn(X):
+    assert warnings_of_fit(X, X_clean=IMAGES) == []
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
+def test_masked_rows_far_from_zero_are_no_reason_to_warn(fraction):
+    assert warnings_of_fit(masked(KELVIN, fraction), X_clean=KELVIN) == []
+
+
+def test_held_out_rows_in_other_units_are_noticed():
+    (message,) = warnings_of_fit(STANDARDISED, X_val=IMAGES)
+    assert "transform_input=['X_val']" in message
+    assert warnings_of_fit(STANDARDISED[:400], X_val=STANDARDISED[400:]) == []
+    one_class = load_digits().target[:500] == 0
+    assert warnings_of_fit(IMAGES[~one_class], X_val=IMAGES[one_class]) == []
+    assert warnings_of_fit(IMAGES, X_val=IMAGES[:2]) == []
+
+
+def test_clean_rows_of_another_width_name_the_remedy():
+    with pytest.raises(ValueError, match="transform_input=\\['X_clean'\\]"):
+        AutoencoderTransformer(2).fit(IMAGES[:, :9], X_clean=IMAGES)
+
+
+@pytest.mark.parametrize("name", ["X_clean", "X_val"])
+def test_frames_beside_x_need_the_same_columns_in_the_same_order(name):
+    frame = pd.DataFrame(normal(30, 3), columns=list("abc"))
+    with pytest.raises(ValueError, match="feature names should match"):
+        AutoencoderTransformer(2).fit(frame, **{name: frame[["c", "b", "a"]]})
+    # Arrays have no names.
+    assert warnings_of_fit(frame, **{name: frame.to_numpy()}) == []
+
+
+@pytest.mark.parametrize(
+    "kind", [AutoencoderTransformer, VariationalAutoencoderTransformer]
+)
+def test_rows_in_the_place_of_labels_are_noticed(kind):
+    pca = AutoencoderTransformer(2, hidden_layer_sizes=())
+    with pytest.warns(UserWarning, match="by the keyword X_clean"):
+        pca.fit(IMAGES, IMAGES)
+    with pytest.warns(UserWarning, match="by the keyword X_clean"):
+        pca.score(IMAGES, IMAGES)
+    pca.fit(IMAGES, IMAGES[:, :10]).score(IMAGES, IMAGES[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["a", None, "b"], "groups contains missing values"),
+        (pd.array([1, None, 2], dtype="Int64"), "groups contains NaN"),
+        ([1.0, np.nan, 2.0], "groups contains NaN"),
+        ([[1], [2], [3]], "groups must have one dimension"),
+    ],
+)
+def test_every_row_needs_a_group(groups, message):
+    with pytest.raises(ValueError, match=message):
+        AutoencoderTransformer(1).fit(normal(3, 2), groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "words"),
+    [
+        (AutoencoderTransformer(target_weight=0.5), "together with target_weight=0.5"),
+        (AutoencoderTransformer(image_shape=(8, 8)), "with image_shape=\\(8, 8\\)"),
+        (VariationalAutoencoderTransformer(), "VariationalAutoencoderTransformer does"),
+        (AutoencoderOutlierDetector(), "AutoencoderOutlierDetector does not take"),
+    ],
+    ids=repr,
+)
+def test_missing_values_are_refused_with_a_remedy(estimator, words):
+    with pytest.raises(ValueError, match=words) as raised:
+        estimator.fit(with_value(np.nan), np.arange(30) % 2)
+    assert "skae.impute.AutoencoderImputer" in str(raised.value)

@@ -80,6 +80,9 @@ class OptimizerSpec:
             If Keras does not know the identifier, or if the optimizer has a setting
             that training cannot honour.
         """
+        if isinstance(identifier, dict):
+            # Keras takes it apart.
+            identifier = dict(identifier)
         optimizer = keras.optimizers.get(identifier)
         _check_kind(optimizer)
         kind = _public_kind(optimizer)

@@ -249,9 +249,9 @@ class StreamingLoader:
         self, rows: np.ndarray, size: int, rng: np.random.RandomState
     ) -> Iterator[Block]:
         """Yield blocks of segments in random order. Mix the rows of each block."""
-        segments = np.array_split(np.sort(rows), -(-size // SEGMENT))
+        segments = np.array_split(np.sort(rows), -(-len(rows) // SEGMENT))
         order = rng.permutation(len(segments))
-        rows = np.concatenate([segments[segment] for segment in order])
+        rows = np.concatenate([segments[segment] for segment in order])[:size]
         for part in slices(len(rows), self.n_batches * self.batch_size):
             yield self._block(rows[part], part.start, rng)
 

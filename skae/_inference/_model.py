@@ -304,16 +304,18 @@ def squared_errors(
     X: Any,
     unit: float = 1.0,
     observed: np.ndarray | None = None,
+    target: Any = None,
 ) -> np.ndarray:
     """Return the squared reconstruction error of each row, in squares of a unit.
 
-    Values that are not ``observed`` do not count.
+    Values that are not ``observed`` do not count. Reconstructions are compared with the
+    rows, or with those of ``target``.
     """
+    target = X if target is None else target
     parts = []
     for chunk in chunks(X):
-        rows = dense(X[chunk])
-        restored = model.decode(model.encode(rows))
-        errors = np.subtract(rows, restored, dtype=float) / unit
+        restored = model.decode(model.encode(dense(X[chunk])))
+        errors = np.subtract(dense(target[chunk]), restored, dtype=float) / unit
         if observed is not None:
             errors *= observed[chunk]
         parts.append(np.square(errors).sum(axis=1))

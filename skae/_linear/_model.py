@@ -247,18 +247,21 @@ class LinearModel:
             Of a row given its code.
         """
         k, d = self.components.shape
+        components = _on_grid(self.components)
         if likelihood is None:
-            down, up = (self.down, np.zeros(k)), (self.components, np.zeros(d))
-            return LinearWeights(down, up, self.head)
+            down = _on_grid(self.down)
+            return LinearWeights(
+                (down, np.zeros(k)), (components, np.zeros(d)), self.head
+            )
         scale = scaling.scale
         variances = self.explained_variance / scale**2
         noise = self.unexplained_variance / (d - k) if d > k else 0.0
         noise = max(noise / scale**2, _LEAST_NOISE)
         spread = np.sqrt(np.maximum(variances - noise, 0))
         variances = np.maximum(variances, noise)
-        kernel = self.components.T * (spread / variances)
+        kernel = components.T * (spread / variances)
         mean = (self.scaling.mean - scaling.mean) / scale
-        rows, height = self.components * spread[:, None], mean
+        rows, height = components * spread[:, None], mean
         row_log_variance: np.ndarray | None = np.log([noise])
         if likelihood == "bernoulli":
             inside = np.clip(mean, _RAREST, 1 - _RAREST)
@@ -286,3 +289,17 @@ class LinearModel:
             left / (d - k) if d > k else 0.0,
             float(variances.sum() + left),
         )
+
+
+def _on_grid(kernel: np.ndarray) -> np.ndarray:
+    """Return a kernel whose numbers are multiples of a power of two.
+
+    Its last digits depend on the units of the data. So do all digits of a feature that
+    is constant or nearly so. Training would magnify them. The power is 2^-32 of the
+    largest number or less, far below the precision of float32.
+    """
+    largest = np.abs(kernel).max(initial=0)
+    if not largest > 0:
+        return kernel
+    unit = 2.0 ** (np.floor(np.log2(largest)) - 32)
+    return np.rint(kernel / unit) * unit

@@ -133,6 +133,31 @@ class Corruption(Term):
                 "image_shape. Got image_shape=None."
             )
 
+    @classmethod
+    def check_rows(cls, parameters: dict[str, Any], X: Any, name: str) -> None:
+        """Raise ``ValueError`` if a function of the user does not return rows."""
+        damage = parameters["corruption"]
+        if not callable(damage):
+            return
+        called = getattr(damage, "__name__", repr(damage))
+        shape = 3 if X.shape[1] != 3 else 2, X.shape[1]
+        rows, noise = keras.ops.zeros(shape), keras.ops.full(shape, 0.5)
+        try:
+            found = damage(rows, noise)
+        # The user's code may raise anything.
+        except Exception as error:
+            raise ValueError(
+                f"corruption={called} cannot be called with rows and noise of shape "
+                f"{shape}: {error}"
+            ) from error
+        found_shape = tuple(getattr(found, "shape", ()))
+        if not keras.ops.is_tensor(found) or found_shape != shape:
+            raise ValueError(
+                f"corruption={called} must return damaged rows as a tensor, computed "
+                f"with keras.ops. For rows of shape {shape} it returned "
+                f"{type(found).__name__} of shape {found_shape}."
+            )
+
     def coefficients(self, parameters: dict[str, Any], data: DataSummary) -> Any:
         """Return the level and what the data say."""
         scaling = data.scaling

@@ -8,12 +8,17 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from .. import _keras as keras
 from .._networks import NetworkSpec
 from ._objective import DataSummary, Draw, ForwardPass, Term
 from .reconstruction import range_beyond
+
+_COUNTS = (
+    "Transform counts before: divide each row by its sum, and take log1p, see "
+    "docs/reduce.md."
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Likelihood(Term):
     kind: str
 
     CONSTRAINTS: ClassVar[dict[str, list]] = {
-        "likelihood": [StrOptions({"gaussian", "bernoulli"})],
+        "likelihood": [str],
         "beta": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -43,6 +48,16 @@ class Likelihood(Term):
         return cls(parameters["likelihood"])
 
     @classmethod
+    def check(cls, parameters: dict[str, Any]) -> None:
+        """Raise ``ValueError`` if there is no such likelihood."""
+        likelihood = parameters["likelihood"]
+        if likelihood not in ("gaussian", "bernoulli"):
+            raise ValueError(
+                "The 'likelihood' parameter of VariationalAutoencoderTransformer must "
+                f"be 'gaussian' or 'bernoulli'. Got {likelihood!r} instead. {_COUNTS}"
+            )
+
+    @classmethod
     def check_rows(cls, parameters: dict[str, Any], X: Any, name: str) -> None:
         """Raise ``ValueError`` where rows are no probabilities but have to be."""
         if parameters["likelihood"] == "gaussian":
@@ -52,7 +67,8 @@ class Likelihood(Term):
             low, high = beyond
             raise ValueError(
                 f"likelihood='bernoulli' needs values from 0 to 1. {name} has values "
-                f"from {low} to {high}; use MinMaxScaler, or likelihood='gaussian'."
+                f"from {low} to {high}; use MinMaxScaler, or likelihood='gaussian'. "
+                f"{_COUNTS}"
             )
 
     def has_linear_optimum(self, parameters: dict[str, Any]) -> bool:

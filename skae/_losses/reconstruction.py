@@ -55,6 +55,13 @@ _DOMAINS = {
 _ROUNDING = 1e-6
 """Rows may be beyond by this, as those of a scaler are."""
 
+_NEARLY = 1e-3
+"""Rows may be beyond the range of an activation by this fraction of the range."""
+
+
+_STEEP = 100
+"""Growth of an activation from 10 to 20. That of a power is less."""
+
 
 @dataclass(frozen=True)
 class Reconstruction(Term):
@@ -96,11 +103,15 @@ class Reconstruction(Term):
     def check_rows(cls, parameters: dict[str, Any], X: Any, name: str) -> None:
         """Raise ``ValueError`` if the loss cannot compare such rows."""
         loss = _found(parameters["loss"])
-        if loss is None:
-            return
-        domain = domain_of(loss)
+        domain = loss and domain_of(loss)
         if domain:
             check_values(domain, X, name, parameters["loss"])
+        activation = parameters.get("output_activation")
+        if activation is not None and name != "X_val":
+            # A held-out row may lie a little beyond the training rows.
+            check_reach(activation, X, name)
+        if loss is None:
+            return
         # A loss for each feature must not pass for one for each row.
         shape = 3 if X.shape[1] != 3 else 2, X.shape[1]
         rows = keras.ops.zeros(shape, "float32")
@@ -199,15 +210,58 @@ def check_output(loss: Any, domain: Domain, parameters: dict[str, Any]) -> None:
             f"loss={name} has from_logits=True: what the network returned would not be "
             f"rows. Use from_logits=False with output_activation={activation!r}."
         )
-    inputs = keras.ops.convert_to_tensor(np.linspace(-10, 10, 201, dtype=np.float32))
-    values = keras.activations.get(activation)(inputs[None])
-    found = np.asarray(keras.ops.convert_to_numpy(values))
+    found = _activated(activation, np.linspace(-10, 10, 201))
     if found.min() < low or found.max() > high:
         raise ValueError(
             f"loss={name} needs reconstructions from {low} to {high}. "
             f"output_activation={activation!r} returns values from {found.min():.3g} "
             f"to {found.max():.3g}; use {domain.activation!r} instead."
         )
+
+
+def check_reach(activation: Any, X: Any, name: str) -> None:
+    """Raise ``ValueError`` where an activation cannot return the values of rows well.
+
+    It is bounded if it stays within its values for inputs from -1000 to 1000.
+    """
+    at_10, at_20 = (
+        np.abs(_activated(activation, np.array([value])))[0, 0] for value in (10, 20)
+    )
+    if at_20 > _STEEP * at_10:
+        raise ValueError(
+            f"output_activation={loss_name(activation)} grows exponentially. A row a "
+            "little beyond the training rows would be reconstructed by values that are "
+            "many times too large. Use 'softplus', which grows linearly, or take the "
+            f"logarithm of {name} before."
+        )
+    near = _activated(activation, np.linspace(-1000, 1000, 20001))
+    far = _activated(activation, np.array([-1e6, 1e6]))
+    tolerance = _ROUNDING + _NEARLY * np.ptp(near)
+    least, most = min(near.min(), far.min()), max(near.max(), far.max())
+    if least < near.min() - tolerance:
+        least = -np.inf
+    if most > near.max() + tolerance:
+        most = np.inf
+    if np.isinf([least, most]).any():
+        tolerance = _ROUNDING
+    # Missing values do not count.
+    low, high = X.min(), X.max()
+    if np.isnan(low):
+        low, high = np.nanmin(X), np.nanmax(X)
+    if low < least - tolerance or high > most + tolerance:
+        raise ValueError(
+            f"output_activation={loss_name(activation)} returns values from "
+            f"{least:.3g} to {most:.3g}, and {name} has values from {low:.3g} to "
+            f"{high:.3g}, which it cannot return. Rescale {name}, for example by "
+            "MinMaxScaler, or use another activation, or none."
+        )
+
+
+def _activated(activation: Any, inputs: np.ndarray) -> np.ndarray:
+    """Return what an activation makes of one row of numbers."""
+    row = keras.ops.convert_to_tensor(inputs[None].astype(np.float32))
+    values = keras.activations.get(activation)(row)
+    return np.nan_to_num(np.asarray(keras.ops.convert_to_numpy(values)), posinf=np.inf)
 
 
 def range_beyond(X: Any, least: float, most: float) -> tuple[Any, Any] | None:

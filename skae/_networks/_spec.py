@@ -226,9 +226,11 @@ def checked_sizes(parameter: str, value: Any) -> tuple[int, ...]:
     ValueError
         If one of them is not an integer above zero.
     """
-    sizes = np.atleast_1d(np.asarray(value, dtype=object)).ravel().tolist()
+    given = np.asarray(value, dtype=object)
+    sizes = given.ravel().tolist()
     for number, size in enumerate(sizes):
-        if not isinstance(size, Integral) or int(size) < 1:
+        is_integer = isinstance(size, Integral) and not isinstance(size, bool)
+        if given.ndim > 1 or not is_integer or int(size) < 1:
             raise ValueError(
                 f"{parameter} must hold integers above 0. Got {value!r} instead."
             )

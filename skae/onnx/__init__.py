@@ -1,4 +1,4 @@
-"""Converters of skae's estimators for ``skl2onnx``, which ``skae[onnx]`` brings along.
+"""Converters of skae's estimators for ``skl2onnx``. The extra ``onnx`` installs it.
 
 Call :func:`register_converters` once. Then ``skl2onnx.to_onnx`` converts estimators of
 skae, alone and in pipelines.

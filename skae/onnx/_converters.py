@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from onnx.helper import np_dtype_to_tensor_dtype
 from scipy.linalg import solve_triangular
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import (
     DoubleTensorType,
     FloatTensorType,
     Int64TensorType,
-    guess_numpy_type,
 )
 from sklearn.utils.validation import check_is_fitted
 
@@ -191,7 +191,7 @@ def _log_density(density: RowDensity, rows: Value) -> Value:
     """Return the logarithm of the density of rows, as a column."""
     model = density.autoencoder._model
     codes = _encoded(model, rows)
-    found = _log_density_of_codes(density.codes, codes)
+    found = _log_density_of_codes(density.codes, codes) - density.log_volume
     n_free = density.autoencoder.n_features_in_ - len(density.codes.mean)
     if n_free <= 0:
         return found
@@ -243,11 +243,13 @@ def _checked_type(operator: Any, width: int) -> Any:
 
 
 def _entered(graph: Graph, operator: Any) -> Value:
-    """Return the input. Integers become float32."""
+    """Return the input. Integers and booleans of every width become float32."""
     given = operator.inputs[0]
-    value = Value(graph, given.full_name, guess_numpy_type(given.type))
-    is_double = isinstance(given.type, DoubleTensorType)
-    return value.cast(np.float64 if is_double else np.float32)
+    dtype = np.float64 if isinstance(given.type, DoubleTensorType) else np.float32
+    value = Value(graph, given.full_name, dtype)
+    if isinstance(given.type, DoubleTensorType | FloatTensorType):
+        return value
+    return graph.node("Cast", value, to=np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
 
 def _method(options_of: Any, estimator: Any) -> str:
