@@ -95,6 +95,16 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         self.density = density
         self.random_state = random_state
 
+    def _check_X_y(self, X, y, accept_sparse=None):
+        found = _columns_of_text(X)
+        if found:
+            raise ValueError(
+                f"{type(self).__name__} needs numbers, and the columns {found} of X "
+                "hold text. Encode them before, for example by OneHotEncoder in a "
+                "ColumnTransformer."
+            )
+        return super()._check_X_y(X, y, accept_sparse)
+
     def _fit_resample(self, X, y, **params):
         rng = check_random_state(self.random_state)
         given = self.estimator
@@ -122,6 +132,19 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         else:
             stacked = np.vstack(rows)
         return stacked, np.concatenate(labels)
+
+
+def _columns_of_text(X) -> list:
+    """Return the names or the numbers of the columns in which there is text."""
+    values = None if sparse.issparse(X) else np.asarray(X)
+    if values is None or values.ndim != 2 or values.dtype.kind not in "OU":
+        return []
+    names = list(getattr(X, "columns", range(values.shape[1])))
+    return [
+        name
+        for name, column in zip(names, values.T, strict=True)
+        if any(isinstance(value, str) for value in column)
+    ]
 
 
 def _seeded_clone(estimator, rng: np.random.RandomState):

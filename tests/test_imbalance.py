@@ -143,3 +143,15 @@ def test_sparse_rows_come_back_in_their_format(kind, imbalanced):
         sparse.csr_matrix(X).asformat(kind), y
     )
     assert rows.format == kind
+
+
+@pytest.mark.parametrize("kind", ["frame", "categories", "array"])
+def test_columns_of_text_are_named(kind):
+    X = pd.DataFrame({"size": np.arange(30.0), "colour": ["red", "blue", "grey"] * 10})
+    if kind == "categories":
+        X = X.astype({"colour": "category"})
+    if kind == "array":
+        X = X.to_numpy()
+    column = "1" if kind == "array" else "'colour'"
+    with pytest.raises(ValueError, match=f"the columns \\[{column}\\] of X hold text"):
+        AutoencoderOverSampler(LINEAR).fit_resample(X, [0] * 22 + [1] * 8)
