@@ -177,8 +177,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         training value, or a rectangle of an image set to 0 (inpainting). A callable
         gets rows in the data's units and uniform noise of their shape, and returns
         damaged rows, computed with ``keras.ops``. Losses are then those of restoring
-        damaged rows. If you have damaged and undamaged versions of rows, pass
-        ``X_clean`` to ``fit``.
+        damaged rows. Rows without damage may be reconstructed worse than by PCA, most
+        of all with much masking. If you have damaged and undamaged versions of rows,
+        pass ``X_clean`` to ``fit``.
 
     corruption_level : float, default=0.3
         Standard deviation of the gaussian noise, in units of the root of the mean
@@ -283,7 +284,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     coef_, intercept_ : ndarray of shape (n_targets, n_components_) and (n_targets,)
         The linear function that predicts labels: ``codes @ coef_.T + intercept_`` are
         numbers or the logits of classes. For one number they have the shapes
-        (n_components_,) and (). Only with ``target_weight`` above 0.
+        (n_components_,) and (). Only with ``target_weight`` above 0. With
+        ``corruption``, numbers are regressed on the codes of the rows without damage.
 
     classes_ : ndarray of shape (n_targets,)
         The classes, sorted. Only if labels are classes.

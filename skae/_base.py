@@ -307,7 +307,13 @@ class BaseAutoencoder(CallbackSupportMixin, EstimatorMixin, FittedTransformer, A
         if getattr(self, "density", None) is not None:
             attributes["_density"] = clone(self.density).fit(model.encode(data.X))
         if data.labels is not None and model.head is not None:
-            attributes |= data.labels.attributes(model.head)
+            head = model.head
+            is_damaged = data.parameters.get("corruption") is not None
+            if is_damaged and data.labels.classes is None and model.kind == "network":
+                # The network's own regression is that of the codes of damaged rows,
+                # which may be smaller than those of the rows that `transform` is given.
+                head = data.labels.head_of(model.encode(data.rows.input))
+            attributes |= data.labels.attributes(head)
         return attributes
 
     def _store(

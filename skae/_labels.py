@@ -206,6 +206,17 @@ class Labels:
             head = _classifier(codes, self.values[rows].argmax(axis=1), self.values)
         return covariates.linear_model(pca, head)
 
+    def head_of(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return kernel and bias of linear regression of the numbers on codes."""
+        known = self.known
+        mean = codes[known].mean(axis=0, dtype=np.float64)
+        targets = self.for_training[known].astype(np.float64)
+        target_mean = targets.mean(axis=0)
+        kernel = np.linalg.lstsq(
+            codes[known] - mean, targets - target_mean, rcond=None
+        )[0]
+        return kernel, target_mean - mean @ kernel
+
     def attributes(self, head: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
         """Return the head as fitted attributes, in the units of ``y``."""
         kernel, bias = head

@@ -210,3 +210,42 @@ def test_models_that_share_weights_are_refused(digits):
 def test_a_model_in_place_of_a_callable_is_refused(role, digits):
     with pytest.raises(TypeError, match=f"{role} must be a callable that returns a"):
         small_network(**{role: existing(64, 64)}).fit(digits)
+
+
+@pytest.mark.parametrize("end", ["sigmoid", "tanh", "relu", "softmax", "a layer"])
+def test_a_decoder_that_cannot_return_centred_rows_is_refused(end, digits):
+    import keras
+
+    def decoder(n_features, n_components):
+        more = [keras.layers.ReLU()] if end == "a layer" else []
+        activation = None if end == "a layer" else end
+        return keras.Sequential(
+            [
+                keras.Input((n_components,)),
+                keras.layers.Dense(n_features, activation),
+                *more,
+            ]
+        )
+
+    bounded = small_network(decoder=decoder, skip_connections=None)
+    with pytest.raises(ValueError, match=r"'decoder' .* ends with .* Leave out"):
+        bounded.fit(digits)
+    # Beside the linear path it can, and rows that are not centred may lie in its range.
+    small_network(decoder=decoder, max_iter=1).fit(digits)
+    bounded.set_params(output_activation="relu", max_iter=1).fit(digits)
+
+
+def test_a_decoder_that_ends_in_a_layer_without_bounds_is_accepted(digits):
+    import keras
+
+    def decoder(n_features, n_components):
+        return keras.Sequential(
+            [
+                keras.Input((n_components,)),
+                keras.layers.Dense(n_features, "tanh"),
+                keras.layers.Rescaling(100.0),
+            ]
+        )
+
+    fitted = small_network(decoder=decoder, skip_connections=None, max_iter=1)
+    assert fitted.fit(digits).selected_model_ == "network"

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -167,6 +167,25 @@ def test_numbers_are_predicted():
     assert fitted.coef_.shape == (2, 3)
     of_linear = unpredicted(linear(0.99, 3).fit(X[:600], y[:600]), X[600:], y[600:])
     assert unpredicted(fitted, X[600:], y[600:]) < 0.7 * of_linear
+
+
+def test_numbers_are_predicted_from_rows_without_damage():
+    X, y = load_digits(return_X_y=True)
+    train, test, y_train, y_test = train_test_split(X, y.astype(float), random_state=0)
+    damaged = AutoencoderTransformer(
+        4,
+        target_weight=0.5,
+        corruption="masking",
+        corruption_level=0.6,
+        max_iter=10,
+        random_state=0,
+    ).fit(train, y_train)
+    assert damaged.selected_model_ == "network"
+    # Oracle: linear regression on the codes of rows that nothing was masked in.
+    regression = LinearRegression().fit(damaged.transform(train), y_train)
+    np.testing.assert_allclose(damaged.coef_, regression.coef_, rtol=1e-5)
+    np.testing.assert_allclose(damaged.intercept_, regression.intercept_, rtol=1e-5)
+    assert regression.score(damaged.transform(test), y_test) > 0.4
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,8 @@ def _custom(layers: CustomLayers, side: str, inputs: Any, spec: NetworkSpec) -> 
     n_inputs, n_outputs = widths if side == "encoder" else widths[::-1]
     model = layers.builder(n_features=spec.n_features, n_components=spec.n_components)
     outputs = _called(model, inputs, side, n_inputs, n_outputs)
+    if side == "decoder" and not spec.linear_path and spec.output_activation is None:
+        _check_end(model)
     if outputs.dtype != "float32":
         # By Keras' global policy the user's layers may compute in other types.
         outputs = keras.layers.Activation("linear", dtype="float32")(outputs)
@@ -347,6 +349,26 @@ def _called(model: Any, inputs: Any, side: str, n_inputs: int, n_outputs: int) -
             f"{(None, n_outputs)}. Got {shape} instead. {hint}"
         )
     return outputs
+
+
+def _check_end(decoder: Any) -> None:
+    """Raise ``ValueError`` if a decoder cannot return large values of both signs."""
+    layer = decoder
+    while isinstance(layer, keras.Model) and layer.layers:
+        layer = layer.layers[-1]
+    end = getattr(layer, "activation", None if layer.weights else layer)
+    if end is None or isinstance(end, keras.Model):
+        return
+    row = keras.ops.convert_to_tensor(np.array([[-1000, 1000]], np.float32))
+    least, most = np.asarray(keras.ops.convert_to_numpy(end(row)))[0]
+    if least > -10 or most < 10:
+        name = getattr(end, "__name__", type(end).__name__)
+        raise ValueError(
+            f"The model returned by the 'decoder' callable ends with {name}, which "
+            "cannot return the rows: they are centred and scaled, so they have values "
+            "of both signs. Leave out that activation. For rows that are not centred, "
+            f"for example pixels in 0-1, pass output_activation={name!r} instead."
+        )
 
 
 def _dense(width: int, name: str, activation: Any = None, use_bias: bool = True) -> Any:
