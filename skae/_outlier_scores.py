@@ -233,15 +233,9 @@ class RowDensity:
     noise: float
 
     @property
-    def log_volume(self) -> float:
-        """Logarithm of the volume that whitening maps to a volume of one."""
-        if not getattr(self.autoencoder, "whiten", False):
-            return 0.0
-        model = self.autoencoder._model
-        deviations = getattr(model, "deviations", None)
-        if deviations is None:
-            deviations = np.sqrt(model.explained_variance)
-        return float(np.log(deviations[deviations > 0]).sum())
+    def code_units(self) -> Any:
+        """By what whitening divided each code. 1 without whitening."""
+        return _code_units(self.autoencoder)
 
     def log_density(self, X: Any) -> np.ndarray:
         """Return the logarithm of the density of rows, in nats."""
@@ -254,7 +248,7 @@ class RowDensity:
         return np.concatenate([term(*some) for some in rows])
 
     def _log_density(self, codes, n_features, distances) -> np.ndarray:
-        density = self.codes.log_density(codes) - self.log_volume
+        density = self.codes.log_density(codes)
         n_free = n_features - len(self.codes.mean)
         if n_free > 0:
             constant = n_free * (LOG_2_PI + np.log(self.noise))
@@ -408,11 +402,27 @@ def _is_variational(autoencoder: Any) -> bool:
 
 
 def _parts(autoencoder: Any, X: Any):
-    """Yield codes, rows and residuals, some rows at a time, in float64."""
+    """Yield codes, rows and residuals, some rows at a time, in float64.
+
+    Codes are in the units of the rows, also where the autoencoder whitens them.
+    Whitening would hide which codes are rounding errors.
+    """
+    units = _code_units(autoencoder)
     for some in chunks(X):
         rows = np.asarray(dense(X[some]), dtype=np.float64)
         codes = np.ascontiguousarray(autoencoder.transform(rows))
-        yield codes, rows, rows - autoencoder.inverse_transform(codes)
+        yield codes * units, rows, rows - autoencoder.inverse_transform(codes)
+
+
+def _code_units(autoencoder: Any) -> Any:
+    """Return by what whitening divided each code. 1 without whitening."""
+    if not getattr(autoencoder, "whiten", False):
+        return 1.0
+    model = autoencoder._model
+    deviations = getattr(model, "deviations", None)
+    if deviations is None:
+        deviations = np.sqrt(model.explained_variance)
+    return np.where(deviations > 0, deviations, 1.0)
 
 
 def _white(codes: np.ndarray, mean: np.ndarray, root: np.ndarray) -> np.ndarray:

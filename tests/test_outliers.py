@@ -383,6 +383,16 @@ def test_whitened_codes_give_the_same_density():
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("whiten", [False, True])
+def test_a_row_has_the_same_score_alone_where_features_depend_on_each_other(whiten):
+    X = normal_rows(120)
+    X = np.hstack([X, X @ np.random.RandomState(0).standard_normal((X.shape[1], 3))])
+    pca = AutoencoderTransformer(X.shape[1], hidden_layer_sizes=(), whiten=whiten)
+    detector = AutoencoderOutlierDetector(pca, bandwidth=1, random_state=0).fit(X)
+    alone = [detector.score_samples(row[None])[0] for row in X[:20]]
+    np.testing.assert_allclose(alone, detector.score_samples(X)[:20], rtol=1e-9)
+
+
 def test_numbers_that_underflow_are_no_error():
     X = normal_rows(60)
     expected = AutoencoderOutlierDetector(LINEAR, random_state=0).fit(X)

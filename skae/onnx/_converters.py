@@ -191,7 +191,8 @@ def _log_density(density: RowDensity, rows: Value) -> Value:
     """Return the logarithm of the density of rows, as a column."""
     model = density.autoencoder._model
     codes = _encoded(model, rows)
-    found = _log_density_of_codes(density.codes, codes) - density.log_volume
+    in_units = codes * density.code_units
+    found = _log_density_of_codes(density.codes, in_units)
     n_free = density.autoencoder.n_features_in_ - len(density.codes.mean)
     if n_free <= 0:
         return found
