@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._data import dense, is_rounding
+from ._data import dense, is_missing, is_rounding
 from ._linear import LinearModel, PrincipalCovariates
 from ._losses.target import is_labelled, weight_beside_variance
 from ._networks import NetworkSpec
@@ -262,17 +262,6 @@ def _with_gaps(y: Any) -> np.ndarray:
         # Numbers, with gaps that are NaN.
         return y.astype(np.float64)
     return y
-
-
-def is_missing(label: Any) -> bool:
-    """Say whether an object is None, NaN or the NA of pandas."""
-    if label is None:
-        return True
-    try:
-        return bool(label != label)
-    except TypeError:
-        # The NA of pandas is neither equal to itself nor not.
-        return True
 
 
 def _classifier(

@@ -21,6 +21,7 @@ from ._imputation import Correction, Units, fit_correction
 from ._linear import ProbabilisticPCA, select_ppca
 from ._networks import checked_sizes
 from ._state import EstimatorMixin, restore_on_error
+from ._validation import selected_features
 
 __all__ = ["AutoencoderImputer"]
 
@@ -317,7 +318,9 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         low, high = limits
         is_integer = np.zeros(n_features, bool)
         if self.integer_features is not None:
-            is_integer = _selected(self, self.integer_features, n_features)
+            is_integer = selected_features(
+                self, "integer_features", self.integer_features
+            )
             low = np.where(is_integer, np.ceil(low), low)
             high = np.where(is_integer, np.floor(high), high)
         if not (low <= high).all():
@@ -363,28 +366,3 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = self._marks_by_nan
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _selected(estimator: Any, features: Any, n_features: int) -> np.ndarray:
-    """Return a mask of features, given as a mask, as indices or by names."""
-    given = np.asarray(features)
-    mask = np.zeros(n_features, bool)
-    if given.dtype.kind == "b" and given.shape == (n_features,):
-        return given
-    if given.dtype.kind in "OU":
-        names = getattr(estimator, "feature_names_in_", np.array([], object))
-        missing = [str(name) for name in given if name not in names]
-        if missing:
-            raise ValueError(
-                f"integer_features names {missing}, which X does not have. Names need "
-                "a data frame whose columns have names that are strings."
-            )
-        return np.isin(names, given)
-    in_range = given.dtype.kind in "iu" and (-n_features <= given).all()
-    if not (given.size == 0 or (in_range and (given < n_features).all())):
-        raise ValueError(
-            f"integer_features must be a mask of {n_features} features, indices of "
-            f"them, or names. Got {features!r} instead."
-        )
-    mask[given.astype(int)] = True
-    return mask

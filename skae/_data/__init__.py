@@ -1,5 +1,6 @@
 """Rows on their way from the user's array to a mini-batch."""
 
+from ._columns import Column, Table, frame, frame_or_array, is_missing
 from ._dask import (
     DaskLoader,
     DaskRows,
