@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -262,7 +262,8 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
             If a value is missing in a column whose dtype cannot say so.
         """
         check_is_fitted(self)
-        index = getattr(X, "index", None)
+        # A list has a method of this name.
+        index = X.index if hasattr(X, "iloc") else None
         numbers = check_array(
             X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X"
         )
@@ -332,7 +333,7 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
     def _check_known(self, number: int, observed: np.ndarray) -> None:
         if self.handle_unknown != "error":
             return
-        known = set(self._encoders[number].categories_[0].tolist())
+        known = set(self.categories_[self._place(number)].tolist())
         unknown = set(observed[:, 0].tolist()) - known
         if unknown:
             raise ValueError(
@@ -342,7 +343,11 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
             )
 
     def _frequencies(self, number: int) -> np.ndarray:
-        return self.frequencies_[int(self.is_categorical_[:number].sum())]
+        return self.frequencies_[self._place(number)]
+
+    def _place(self, number: int) -> int:
+        """Return how many columns before this one hold categories."""
+        return int(self.is_categorical_[:number].sum())
 
     def _values(self, number: int, own: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return the values of a column. Those that are missing are arbitrary."""

@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
 from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
+from skae.tables import TableEncoder
 
 ON_JAX = os.environ["KERAS_BACKEND"] == "jax"
 
@@ -19,6 +20,7 @@ ON_JAX = os.environ["KERAS_BACKEND"] == "jax"
 SMALL = {"max_iter": 1, "hidden_layer_sizes": (4,)}
 SMALL_IMAGES = {"max_iter": 1, "hidden_layer_sizes": (), "filters": 2}
 QUICK = [
+    TableEncoder(),
     AutoencoderTransformer(**SMALL),
     AutoencoderTransformer(0.9, hidden_layer_sizes=()),
     AutoencoderTransformer(hidden_layer_sizes=(), whiten=True, target_weight=0.5),

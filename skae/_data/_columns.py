@@ -292,8 +292,9 @@ def _are_numbers(name: Any, dtype: str, values: np.ndarray) -> bool:
             "days since a given one."
         )
     if len(kinds) > 1:
+        found = " and ".join(sorted(kinds))
         raise ValueError(
-            f"Column {name!r} has the dtype {dtype} and holds {' and '.join(kinds)}. "
+            f"Column {name!r} has the dtype {dtype} and holds {found}. "
             "Turn all of its values into one kind."
         )
     return kinds == {"numbers"}
