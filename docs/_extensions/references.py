@@ -4,8 +4,11 @@
   page of the gallery.
 - Docstrings name a page as ``docs/labels.md``. On the site this is a link.
 - Docstrings that come from scikit-learn refer to its documentation.
+- Public classes say that they are of the module ``skae``. Their source is in another one.
 """
 
+import importlib
+import inspect
 import re
 
 from docutils import nodes
@@ -49,9 +52,17 @@ def link_to_sklearn(app, env, node, content):
     return nodes.reference("", "", content, refuri=address, internal=False)
 
 
+def find_source(app, module, attribute):
+    """Return the module in which a public class or function is written."""
+    public = getattr(importlib.import_module(module), attribute.split(".")[0])
+    function = public.__init__ if inspect.isclass(public) else public
+    return function.__globals__["__name__"]
+
+
 def setup(app):
     app.connect("source-read", link_to_gallery)
     app.connect("autodoc-process-docstring", link_to_pages, priority=100)
     app.connect("autodoc-process-docstring", escape_shapes, priority=900)
     app.connect("missing-reference", link_to_sklearn)
+    app.connect("viewcode-follow-imported", find_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
