@@ -66,9 +66,11 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "backreferences_dir": "api/examples",
     "doc_module": ("skae",),
-    # The order and the sections are in this file.
+    # The sections and the order are in examples/index.rst.
     "copyfile_regex": r"index\.rst",
+    "minigallery_sort_order": "references.position_in_gallery",
     "remove_config_comments": True,
+    "thumbnail_size": (640, 448),
     "download_all_examples": False,
     "show_signature": False,
     "write_computation_times": False,
@@ -92,7 +94,11 @@ html_theme_options = {
     ]
     if repository
     else [],
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        "index": [],
+        "auto_examples/index": [],
+    },
 }
 html_sidebars = {"index": [], "getting_started": [], "faq": []}
 html_copy_source = False

@@ -4,15 +4,18 @@
   page of the gallery.
 - Docstrings name a page as ``docs/labels.md``. On the site this is a link.
 - Docstrings that come from scikit-learn refer to its documentation.
-- Public classes say that they are of the module ``skae``. Their source is in another one.
+- Lists of examples have the order of the gallery.
+- Public classes say that they are of the module ``skae``. Their source is elsewhere.
 """
 
 import importlib
 import inspect
 import re
+from pathlib import Path
 
 from docutils import nodes
 
+GALLERY = (Path(__file__).parents[2] / "examples" / "index.rst").read_text()
 SKLEARN = "https://scikit-learn.org/stable/"
 SKLEARN_LABELS = {
     "df_output_transform": "auto_examples/miscellaneous/plot_set_output.html",
@@ -50,6 +53,11 @@ def link_to_sklearn(app, env, node, content):
     else:
         return None
     return nodes.reference("", "", content, refuri=address, internal=False)
+
+
+def position_in_gallery(path):
+    """Return where ``examples/index.rst`` lists an example. Simple ones come first."""
+    return GALLERY.find(f"/{Path(path).name}")
 
 
 def find_source(app, module, attribute):
