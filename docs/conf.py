@@ -100,6 +100,6 @@ html_theme_options = {
         "auto_examples/index": [],
     },
 }
-html_sidebars = {"index": [], "getting_started": [], "faq": []}
+html_sidebars = {"index": [], "getting_started": [], "faq": [], "speed": []}
 html_copy_source = False
 html_show_sourcelink = False
