@@ -51,7 +51,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
     contains it as a linear path and starts there. The trained network is kept only if
     its bound is significantly higher on held-out rows.
 
-    Read more in ``docs/images.md``.
+    Read more in ``docs/generate.md``.
 
     Parameters
     ----------
