@@ -16,9 +16,17 @@ author = "The skae developers"
 copyright = "2026, the skae developers"
 version = release = skae.__version__
 
+# The services that build the site know where the sources are.
+if "GITHUB_REPOSITORY" in os.environ:
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    repository = f"{server}/{os.environ['GITHUB_REPOSITORY']}"
+else:
+    repository = os.environ.get("READTHEDOCS_GIT_CLONE_URL", "").removesuffix(".git")
+
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
     "myst_parser",
     "numpydoc",
     "sphinx_copybutton",
@@ -28,9 +36,19 @@ extensions = [
     "references",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "auto_examples/GALLERY_HEADER.rst"]
+exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath", "substitution"]
+myst_substitutions = {
+    "about": " · ".join(
+        [
+            f"Version {release}",
+            "Python 3.11 or later",
+            "BSD-3-Clause",
+            *([f"[Repository]({repository})"] if repository else []),
+        ]
+    )
+}
 myst_heading_anchors = 3
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -48,16 +66,18 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "backreferences_dir": "api/examples",
     "doc_module": ("skae",),
-    "within_subsection_order": "FileNameSortKey",
+    # The sections and the order are in examples/index.rst.
+    "copyfile_regex": r"index\.rst",
+    "minigallery_sort_order": "references.position_in_gallery",
     "remove_config_comments": True,
+    "thumbnail_size": (640, 448),
     "download_all_examples": False,
     "show_signature": False,
-    "min_reported_time": 3600,
     "write_computation_times": False,
 }
 
 html_theme = "pydata_sphinx_theme"
-html_title = "skae"
+html_title = f"skae {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
@@ -69,8 +89,17 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
     "navbar_persistent": ["search-button"],
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "icon_links": [
+        {"name": "Repository", "url": repository, "icon": "fa-brands fa-github"}
+    ]
+    if repository
+    else [],
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        "index": [],
+        "auto_examples/index": [],
+    },
 }
-html_sidebars = {"index": [], "getting_started": [], "faq": []}
+html_sidebars = {"index": [], "getting_started": [], "faq": [], "speed": []}
 html_copy_source = False
 html_show_sourcelink = False

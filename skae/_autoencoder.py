@@ -56,6 +56,10 @@ def _learns_without_labels(estimator: Any) -> bool:
 class AutoencoderTransformer(BaseAutoencoder):
     r"""Autoencoder that starts at PCA and is kept only if it beats PCA.
 
+    For nonlinear dimensionality reduction. The network has a bottleneck of
+    ``n_components`` units. Their values are the latent code of a row, also called its
+    embedding. Codes are points of the latent space.
+
     An autoencoder without hidden layers and with linear activations is PCA [1]_. Every
     network here contains that linear autoencoder as one path. A nonlinear path is added
     to it:
@@ -124,7 +128,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         input is centred and divided by one global scale, unless ``output_activation``
         is set. With ``skip_connections="linear"`` the linear path is added around it.
         With None there is only the model. A model that exists already is where training
-        starts, and stays as it is. Read more in ``docs/training.md``.
+        starts, and stays as it is. Read more in ``docs/own_networks.md``.
 
     output_activation : str, callable or None, default=None
         Keras activation of the reconstruction, for example "sigmoid" for pixels in 0-1.
@@ -258,8 +262,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         network.
 
     components_ : ndarray of shape (n_components_, n_features_in_)
-        Derivative of the decoded row with respect to each code, before whitening, at
-        the mean code. For PCA these are its principal axes.
+        How each feature of the decoded row changes if one code grows and the others
+        stay: one row for each code. It is the derivative at the mean code, before
+        whitening. Far from the mean code a network may behave differently. For PCA
+        these are its principal axes.
 
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code on the training data, before whitening. Not increasing.

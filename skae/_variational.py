@@ -38,7 +38,7 @@ _ACTIVE = 0.01
 class VariationalAutoencoderTransformer(BaseAutoencoder):
     r"""Variational autoencoder that starts at probabilistic PCA.
 
-    A probabilistic model of the data [1]_. Codes are drawn from :math:`N(0, I)`, and
+    A generative model of the data [1]_. Codes are drawn from :math:`N(0, I)`, and
     rows from a distribution around the decoded code. The encoder approximates the
     distribution of a row's code by a normal distribution. Both are trained to maximise
     a lower bound of the log-likelihood (ELBO),
@@ -51,7 +51,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
     contains it as a linear path and starts there. The trained network is kept only if
     its bound is significantly higher on held-out rows.
 
-    Read more in ``docs/images.md``.
+    Read more in ``docs/generate.md``.
 
     Parameters
     ----------
@@ -165,7 +165,8 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
         network.
 
     components_ : ndarray of shape (n_components_, n_features_in_)
-        Derivative of the decoded row with respect to each code, at the mean code.
+        How each feature of the decoded row changes if one code grows and the others
+        stay: one row for each code. It is the derivative at the mean code.
 
     explained_variance_ : ndarray of shape (n_components_,)
         Variance of each code's posterior mean over the training rows. Not increasing.

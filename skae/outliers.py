@@ -26,6 +26,10 @@ _FENCE = 1.5
 class AutoencoderOutlierDetector(EstimatorMixin, OutlierMixin, BaseEstimator):
     r"""Detect outliers by the likelihood of their codes and of their residuals.
 
+    For anomaly detection: outliers among the training rows, and outliers among new rows
+    (novelty detection). Scale the features before, for example with
+    :class:`~sklearn.preprocessing.StandardScaler`.
+
     The score of a row :math:`x` with code :math:`z` and reconstruction :math:`\hat x`
     is
 
@@ -38,10 +42,6 @@ class AutoencoderOutlierDetector(EstimatorMixin, OutlierMixin, BaseEstimator):
     distribution, only if they are significantly better on held-out rows. The kernels
     are around random samples of few rows. So a few outliers do not get kernels of
     their own in most samples, and stay improbable.
-
-    The same object detects outliers among the training rows and among new rows. Scale
-    the features before, for example with
-    :class:`~sklearn.preprocessing.StandardScaler`.
 
     Read more in ``docs/outliers.md``.
 

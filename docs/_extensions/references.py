@@ -4,12 +4,18 @@
   page of the gallery.
 - Docstrings name a page as ``docs/labels.md``. On the site this is a link.
 - Docstrings that come from scikit-learn refer to its documentation.
+- Lists of examples have the order of the gallery.
+- Public classes say that they are of the module ``skae``. Their source is elsewhere.
 """
 
+import importlib
+import inspect
 import re
+from pathlib import Path
 
 from docutils import nodes
 
+GALLERY = (Path(__file__).parents[2] / "examples" / "index.rst").read_text()
 SKLEARN = "https://scikit-learn.org/stable/"
 SKLEARN_LABELS = {
     "df_output_transform": "auto_examples/miscellaneous/plot_set_output.html",
@@ -49,9 +55,22 @@ def link_to_sklearn(app, env, node, content):
     return nodes.reference("", "", content, refuri=address, internal=False)
 
 
+def position_in_gallery(path):
+    """Return where ``examples/index.rst`` lists an example. Simple ones come first."""
+    return GALLERY.find(f"/{Path(path).name}")
+
+
+def find_source(app, module, attribute):
+    """Return the module in which a public class or function is written."""
+    public = getattr(importlib.import_module(module), attribute.split(".")[0])
+    function = public.__init__ if inspect.isclass(public) else public
+    return function.__globals__["__name__"]
+
+
 def setup(app):
     app.connect("source-read", link_to_gallery)
     app.connect("autodoc-process-docstring", link_to_pages, priority=100)
     app.connect("autodoc-process-docstring", escape_shapes, priority=900)
     app.connect("missing-reference", link_to_sklearn)
+    app.connect("viewcode-follow-imported", find_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
