@@ -136,11 +136,10 @@ train, test = next(FOLDS.split(X, y))
 for axes, name in zip(maps.subplots(1, 4), STYLES, strict=True):
     codes = REDUCERS[name](2).fit(X[train], y[train]).transform(X[test])
     axes.scatter(*codes.T, c=y[test], cmap="tab10", s=9)
-    for digit in range(10):
-        middle = np.median(codes[y[test] == digit], axis=0)
-        axes.annotate(
-            str(digit),
-            middle,
+    for digit, middle in pd.DataFrame(codes).groupby(y[test]).median().iterrows():
+        axes.text(
+            *middle,
+            digit,
             ha="center",
             va="center",
             weight="bold",

@@ -75,7 +75,7 @@ def jpeg(rows, quality):
 
 # %%
 # The first table shows the PSNR of the reducers for each number of bytes, the second
-# one the PSNR and the sizes of JPEG.
+# one the sizes in bytes and the PSNR of JPEG.
 
 reducers = {
     "PCA": PCA(random_state=0),
@@ -87,7 +87,7 @@ reducers = {
 restored = {
     name: {
         k: compress_and_restore(clone(reducer).set_params(n_components=k))
-        for k in (4, 8, 16, 32, 64)
+        for k in (4, 8, 16, 32)
     }
     for name, reducer in reducers.items()
 }
@@ -104,7 +104,7 @@ for quality in (1, 5, 10, 20, 35, 50, 75, 90):
     size, images = jpeg(test, quality)
     blank_size, _ = jpeg(np.zeros((1, side**2)), quality)
     files.append((quality, size, size - blank_size, psnr(images)))
-columns = ["JPEG quality", "bytes of a file", "minus a blank file", "PSNR"]
+columns = ["JPEG quality", "whole file", "minus a blank file", "PSNR"]
 files = pd.DataFrame(files, columns=columns).set_index("JPEG quality")
 display(files.round(1))
 
@@ -116,10 +116,11 @@ figure = plt.figure(figsize=(12, 5.5), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1.2, 1])
 axes = left.subplots()
 codes.plot(ax=axes, style=["ko-", "C0s-", "C1^-"])
-for column, style in (("bytes of a file", "v"), ("minus a blank file", "D")):
+for column, style in (("whole file", "v"), ("minus a blank file", "D")):
     axes.plot(files[column], files["PSNR"], f"C2{style}--", label=f"JPEG, {column}")
 axes.set_xscale("log", base=2)
 axes.set_xticks(ticks := 2 ** np.arange(2, 10), ticks)
+axes.set_title("Quality and size")
 axes.set(xlabel="bytes per image", ylabel="PSNR of the test images (dB)")
 axes.grid(alpha=0.3)
 axes.legend()
@@ -133,6 +134,7 @@ panels = {
     },
     f"JPEG, whole file\n{size:.0f} bytes": smallest,
 }
+right.suptitle("Restored test images")
 for row, name in zip(right.subplots(len(panels), 6), panels, strict=True):
     row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     for cell, image in zip(row, panels[name], strict=False):

@@ -10,6 +10,8 @@ different.
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from IPython.display import display
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -56,8 +58,15 @@ correct = np.flatnonzero(predicted == y_test)
 print(f"Median distance of the mistakes: {np.median(distances):.2f} deviations")
 of_correct = np.median([distance(row) for row in correct])
 print(f"Median distance of the correct images: {of_correct:.2f} deviations")
-for row, length in zip(mistakes, distances, strict=True):
-    print(f"image {row}: a {y_test[row]} taken for a {predicted[row]}, {length:.2f}")
+table = pd.DataFrame(
+    {
+        "digit": y_test[mistakes],
+        "predicted": predicted[mistakes],
+        "distance": distances,
+    },
+    index=pd.Index(mistakes, name="image"),
+).sort_values("distance", ascending=False)
+display(table.head(8).round(2))
 
 # %%
 # The figure
@@ -74,8 +83,8 @@ for row, length in zip(mistakes, distances, strict=True):
 # The last line shows what the first codes of the first image respond to: the Jacobian
 # of the codes with respect to the pixels. A code grows if a red pixel gets brighter.
 
-shown = mistakes[np.argsort(-distances)][:4]
-figure, axes = plt.subplots(len(shown) + 1, figsize=(9, 10.5), layout="constrained")
+shown = table.index[:4]
+figure, axes = plt.subplots(len(shown) + 1, figsize=(9, 9.5), layout="constrained")
 for ax, row in zip(axes, shown, strict=False):
     display = CounterfactualDisplay.from_estimator(
         pipeline,

@@ -52,7 +52,7 @@ side = int(np.sqrt(train.shape[1]))
 model = VariationalAutoencoderTransformer(20, likelihood="bernoulli", random_state=0)
 model.fit(train)
 model_2d = VariationalAutoencoderTransformer(
-    2, likelihood="bernoulli", max_iter=30, random_state=0
+    2, likelihood="bernoulli", max_iter=30 if MNIST else 200, random_state=0
 ).fit(train[:30_000])
 table = {
     f"{fitted.n_components_} components": {
@@ -63,7 +63,7 @@ table = {
     for fitted in (model, model_2d)
 }
 print(f"{len(train)} training images, {len(test)} test images")
-display(pd.DataFrame(table).T.round(1))
+display(pd.DataFrame.from_dict(table, orient="index").round(1))
 
 # %%
 # The decoder of the model with 2 components is applied to a grid of codes. The
@@ -90,7 +90,7 @@ for beta in (0.1, 0.3, 1, 3, 10):
         "distortion (nats)": -beta_model.score(train[:N_SWEEP]) - rate,
         "active components of 20": beta_model.n_active_components_,
     }
-table = pd.DataFrame(table).T.rename_axis("beta")
+table = pd.DataFrame.from_dict(table, orient="index").rename_axis("beta")
 display(table.round(1))
 
 # %%
@@ -123,7 +123,8 @@ for beta, rate, distortion, _ in table.itertuples():
     right.annotate(
         f"beta={beta:g}", (rate, distortion), (6, 4), textcoords="offset points"
     )
-right.margins(x=0.25, y=0.1)  # room for the last label
+right.margins(y=0.1)
+right.set(xlim=(None, 1.3 * table["rate (nats)"].max()))  # room for the last label
 right.set(ylabel="distortion (nats)", title="Effect of beta, training images")
 figure.savefig("plot_generation.png", dpi=100)
 print("Figure saved to plot_generation.png")

@@ -67,9 +67,18 @@ print(f"Test accuracy of the best setting: {search.score(X_test, y_test):.3f}")
 #
 
 figure, axes = plt.subplots(figsize=(6.5, 4), layout="constrained")
-curves = results.pivot(index="n_components", columns=parameters[:2], values="accuracy")
-curves.plot(ax=axes, style=["C1o-", "C1s--", "C0o-", "C0s--"], grid=True)
+for (sizes, alpha), curve in results.groupby(parameters[:2]):
+    axes.plot(
+        curve["n_components"],
+        curve["accuracy"],
+        "o-" if alpha == 1e-5 else "s--",
+        color="C1" if sizes == (64,) else "C0",
+        label=f"hidden_layer_sizes={sizes}, alpha={alpha:g}",
+    )
+axes.grid(alpha=0.3)
+axes.legend()
 axes.set_xticks(grid["codes__n_components"])
 axes.set(xlabel="n_components", ylabel="cross-validated accuracy")
+axes.set_title("Logistic regression on codes of digits")
 figure.savefig("plot_grid_search.png", dpi=120)
 print("Figure saved to plot_grid_search.png")

@@ -99,7 +99,8 @@ figure = plt.figure(figsize=(12, 6), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1, 1.25])
 for axes, title in zip(left.subplots(2, 1, sharex=True), CLASSIFIERS, strict=True):
     curves = table[title].unstack("reducer")[list(REDUCERS)]
-    curves.plot(ax=axes, style=["ko:", "C1s-", "C0^-"], grid=True, legend=False)
+    curves.plot(ax=axes, style=["ko:", "C1s-", "C0^-"], legend=False)
+    axes.grid(alpha=0.3)
     axes.set_xscale("log", base=2)
     axes.set_xticks(N_COMPONENTS, N_COMPONENTS)
     axes.set(title=title.capitalize(), ylabel="test accuracy")
@@ -110,10 +111,10 @@ for axes, (name, codes) in zip(
     right.subplots(1, 3), test_codes_in_2d.items(), strict=True
 ):
     axes.scatter(*codes.T, c=y_test, s=4, cmap="tab10")
-    for digit in range(10):
-        axes.annotate(
-            str(digit),
-            np.median(codes[y_test == digit], axis=0),
+    for digit, middle in pd.DataFrame(codes).groupby(y_test).median().iterrows():
+        axes.text(
+            *middle,
+            digit,
             ha="center",
             va="center",
             weight="bold",

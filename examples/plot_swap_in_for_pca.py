@@ -16,6 +16,7 @@ hidden layers.
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
+from matplotlib.patheffects import withStroke
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -58,10 +59,17 @@ display(table.round(3))
 
 figure, panels = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
 for axes, (name, (codes, _)) in zip(panels, fitted.items(), strict=True):
-    points = axes.scatter(
-        *codes.to_numpy().T, c=y_train, cmap="tab10", s=6, vmin=-0.5, vmax=9.5
-    )
+    axes.scatter(*codes.to_numpy().T, c=y_train, cmap="tab10", s=6)
+    for digit, middle in codes.groupby(y_train).median().iterrows():
+        axes.text(
+            *middle,
+            digit,
+            ha="center",
+            va="center",
+            weight="bold",
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+        )
     axes.set(title=name, xlabel=codes.columns[0], ylabel=codes.columns[1])
-figure.colorbar(points, ax=panels, ticks=range(10), label="digit")
+figure.suptitle("Codes of the training images. Each colour is a digit")
 figure.savefig("plot_swap_in_for_pca.png", dpi=120)
 print("Figure saved to plot_swap_in_for_pca.png")
