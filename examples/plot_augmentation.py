@@ -58,9 +58,8 @@ CLASSIFIERS = {"nearest neighbour": KNeighborsClassifier(1), "SVM": SVC(C=10)}
 # autoencoder that was fitted to all training images is used as it is. The table shows
 # the mean test accuracy over several draws of the labelled digits.
 #
-# Generated digits reduce the accuracy if the autoencoder is fitted to the labelled
-# digits. If it is fitted to all training images, they raise the accuracy on MNIST by up
-# to three points. On the small digits the accuracy hardly changes.
+# On MNIST, generated digits raise the accuracy by up to three points if the autoencoder
+# is fitted to all training images.
 
 fitted_to_all = AutoencoderTransformer(16, random_state=0).fit(X)
 
@@ -122,16 +121,22 @@ table = {
 display(pd.DataFrame(table).round(3))
 
 # %%
-# The figure shows the accuracies of the first table. Below are images that the
-# over-sampler generated from 20 labelled digits.
+# Above are the accuracies of the first table. Below are images that the over-sampler
+# generated from 20 labelled digits.
+#
+# On the small digits generated images do not help. With 50 labelled digits the nearest
+# neighbour has an accuracy of 85 % without them. With them it has 80 % if the
+# autoencoder learned from the labelled digits, and 85 % if it learned from all images.
+# The images show why: they are close to the two labelled images of each digit.
 
 figure = plt.figure(figsize=(10, 8.5), layout="constrained")
 above, below = figure.subfigures(2, 1, height_ratios=[1, 1.1])
 curves = above.subplots(1, 2, sharey=True)
 for axes, name in zip(curves, CLASSIFIERS, strict=True):
     accuracy.loc[name].T.plot(
-        ax=axes, style=["ko:", "C1s-", "C0^-"], grid=True, logx=True, legend=False
+        ax=axes, style=["ko:", "C1s-", "C0^-"], logx=True, legend=False
     )
+    axes.grid(alpha=0.3)
     axes.set(title=name, ylabel="test accuracy")
     axes.set_xticks(SIZES, SIZES)
     axes.minorticks_off()
@@ -143,6 +148,6 @@ for axes, kind in zip(below.subplots(1, 2), list(TRAINING_SETS)[1:], strict=True
     tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1)))  # a gap between images
     sheet = tiles.swapaxes(1, 2).reshape(10 * (side + 1), 10 * (side + 1))
     axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
-    axes.set(xticks=[], yticks=[], title=kind.removeprefix("with "))
+    axes.set(xticks=[], yticks=[], title=kind.replace("with g", "G"))
 figure.savefig("plot_augmentation.png", dpi=100)
 print("Figure saved to plot_augmentation.png")

@@ -146,13 +146,16 @@ table = pd.DataFrame(
     index=results,
     columns=["mean squared error, test images", "seconds"],
 )
-display(table.round(5))
+display(table.round({"seconds": 1}).round(5))
 
 # %%
 # The figure shows the losses and some reconstructions. The two loss curves are similar,
 # because Keras and skae train the same network. The losses of skae's default are in
 # other units (fractions of the variance). So the figure shows only its error on the
 # test images, as a horizontal line.
+#
+# On the small digits Keras' ``fit`` ends with an error of 0.012 on the test images, and
+# the same network in skae with 0.011. skae's default has an error of 0.002.
 
 figure = plt.figure(figsize=(12, 4), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1, 1.6])

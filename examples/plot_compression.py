@@ -111,6 +111,9 @@ display(files.round(1))
 # %%
 # The left panel shows quality against size. The right panel shows test images that were
 # restored from 16 bytes. For JPEG it shows the smallest whole files.
+#
+# With 16 bytes for a small digit PCA reaches 20.1 dB, the dense autoencoder 22.5 dB and
+# the convolutional one 22.8 dB. JPEG needs 29 bytes for 22.5 dB, without the headers.
 
 figure = plt.figure(figsize=(12, 5.5), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1.2, 1])

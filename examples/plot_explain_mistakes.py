@@ -43,6 +43,8 @@ print(f"{len(mistakes)} of {len(X_test)} test images get a wrong class")
 # Lengths are measured in standard deviations of the codes. A mistake close to the
 # boundary is a doubtful image. One far from it needs a closer look. The images with the
 # right class are there to compare with: their path goes to their second best class.
+# Half of the mistakes are less than 0.13 deviations from the boundary, and half of the
+# correct images more than 0.79. The table shows the mistakes that are farthest from it.
 
 deviations = pipeline[0].transform(X_test).std(axis=0)
 
@@ -71,7 +73,7 @@ display(table.head(8).round(2))
 # %%
 # The figure
 # ----------
-# Each line is one of the mistakes, the farthest first. At the left is the image.
+# Each line is one of the first four mistakes of the table. At the left is the image.
 # Then comes its code, decoded on the path from the predicted to the true class. At 1 is
 # the boundary. The last panel shows the change: red pixels would have to be brighter
 # for the true class, blue ones darker. For example, a 9 was taken for a 5 because its

