@@ -97,8 +97,8 @@ display(table.round(1))
 # The figure shows the decoded grid, samples of the model with 20 components, and the
 # rate and the distortion of the training images for each ``beta``.
 #
-# On the small digits a ``beta`` of 0.1 has a rate of 34 nats and a distortion of 5. With
-# a ``beta`` of 10 all components are inactive: the rate is 0 and the distortion is 27.
+# On the small digits a ``beta`` of 0.1 has a rate of 34 nats and a distortion of 5.
+# With a ``beta`` of 10 all components are inactive: the rate is 0, the distortion 27.
 
 
 def show_images(axes, images, columns):
@@ -127,7 +127,10 @@ for beta, rate, distortion, _ in table.itertuples():
         f"beta={beta:g}", (rate, distortion), (6, 4), textcoords="offset points"
     )
 right.margins(y=0.1)
-right.set(xlim=(None, 1.3 * table["rate (nats)"].max()))  # room for the last label
-right.set(ylabel="distortion (nats)", title="Effect of beta, training images")
+right.set(
+    xlim=(None, 1.3 * table["rate (nats)"].max()),  # room for the last label
+    ylabel="distortion (nats)",
+    title="Effect of beta, training images",
+)
 figure.savefig("plot_generation.png", dpi=100)
 print("Figure saved to plot_generation.png")
