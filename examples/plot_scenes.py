@@ -136,7 +136,7 @@ for axes, color in zip(cells.flat[:3], "kww", strict=True):
     box = plt.Rectangle((LEFT, TOP), SIZE, SIZE, fill=False, ec=color, lw=1.5)
     axes.add_patch(box)
     axes.set(xticks=[], yticks=[])
-bars = accuracy.stack().unstack("reducer")[list(REDUCERS)]
+bars = accuracy.T.unstack().unstack("reducer")[list(REDUCERS)]
 axes = bars.plot.bar(ax=cells[1, 1], width=0.8, rot=0, color=["0.6", "C1", "C0"])
 for container in axes.containers:
     axes.bar_label(container, fmt="%.2f", fontsize=8)
