@@ -64,7 +64,8 @@ print(f"Test accuracy of the best setting: {search.score(X_test, y_test):.3f}")
 # %%
 # The figure
 # ----------
-#
+# Each line is one network with one ``alpha``. The accuracy grows with the number of
+# components.
 
 figure, axes = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for (sizes, alpha), curve in results.groupby(parameters[:2]):

@@ -81,6 +81,10 @@ display(pd.DataFrame({"digits": digit_errors, "cylinders": cylinder_errors}).rou
 # %%
 # The figure shows digits with missing values, and these filled in. Below is the mass of
 # cylinders whose mass was missing, against the true one.
+#
+# ``AutoencoderImputer`` has the smallest errors: 0.54 deviations for the digits, 0.36
+# for the cylinders. Those of probabilistic PCA are 0.62 and 0.45, those of
+# ``IterativeImputer`` 0.67 and 0.46.
 
 shown = [0, 11, 23, 34]
 names = list(imputers)
