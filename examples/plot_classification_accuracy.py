@@ -113,6 +113,11 @@ display(table.round({"error": 2, "seconds": 2}).round(3))
 # ----------
 # The upper panels show the accuracy for each number of components. The lower panels
 # show two codes of the test images of one fold. Each colour is a digit.
+#
+# With 2 components nearest neighbours have an accuracy of 62 % on PCA's codes, 66 % on
+# LDA's, 90 % on the autoencoder's, and 97 % on those of the autoencoder with labels. On
+# all 64 pixels it is 98 %. From 16 components on the reducers without labels differ
+# little.
 
 STYLES = {"PCA": "C1s", "LDA": "C2^", "skae": "C0o", LABELS: "C3D"}
 figure = plt.figure(figsize=(11, 7.5), layout="constrained")

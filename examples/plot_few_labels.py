@@ -10,10 +10,10 @@ measures its accuracy on other images, for 10 to 1000 labels.
 # %%
 # The contenders
 # --------------
-# Logistic regression is trained on the pixels, on PCA's codes, and on the codes of three
-# autoencoders. All codes have 8 components. The first autoencoder sees no labels. The
-# second has a ``target_weight`` of 0.5. It gets the labels that there are, and -1 as the
-# class of every other image. These images train the reconstruction only.
+# Logistic regression is trained on the pixels, on PCA's codes, and on the codes of
+# three autoencoders. All codes have 8 components. The first autoencoder sees no labels.
+# The second has a ``target_weight`` of 0.5. It gets the labels that there are, and -1
+# as the class of every other image. These images train the reconstruction only.
 #
 # The third autoencoder gets a class for every image. scikit-learn's ``LabelSpreading``
 # passes the labels that there are on from neighbour to neighbour. Some of these classes
