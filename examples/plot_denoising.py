@@ -142,8 +142,8 @@ for level in (0.25, 0.5, 1.0, None):
     results = restorations(damage(test, level), level)
     best[name] = {method: max(restored, key=psnr) for method, restored in results}
 table = {
-    name: {method: psnr(restored) for method, restored in restorations.items()}
-    for name, restorations in best.items()
+    name: {method: psnr(restored) for method, restored in methods.items()}
+    for name, methods in best.items()
 }
 display(pd.DataFrame(table).round(1))
 
