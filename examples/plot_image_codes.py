@@ -94,6 +94,10 @@ display(table.round(3))
 # %%
 # The figure shows the accuracy for each number of components. It also shows the codes
 # of the test images for two components.
+#
+# On the small digits with 2 components, nearest neighbours have an accuracy of 89 % on
+# the codes of both autoencoders, and 62 % on those of PCA. With 16 or more components
+# the reducers differ by one point at most.
 
 figure = plt.figure(figsize=(12, 6), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1, 1.25])

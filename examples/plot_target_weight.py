@@ -116,14 +116,14 @@ print(f"Cross-validated accuracy, with leakage:   {leaky:.3f}")
 # The figure
 # ----------
 # The left panel shows the accuracy, and that of PCA as dotted lines. Labels help most
-# with 2 components. A weight of 0.3 has most of the gain, and more than 0.5 gives
-# little more.
+# with 2 components: the accuracy grows from 73 % without labels to 92 % with a weight
+# of 0.3. PCA has 55 %. A weight of more than 0.5 gives little more.
 #
-# The right panel shows the cost. From a weight of 0.3 to 0.9 the error grows, but it is
+# The right panel shows the cost. From a weight of 0.3 on the error grows, but it is
 # below the error of PCA. Only 8 components with the largest weight have a larger error.
 # The best setting has the largest weight, because the search compares accuracies only.
-# With the same number of components, a weight of 0.3 is less than one point worse and
-# reconstructs better.
+# With the same number of components, a weight of 0.3 is about one point worse. Its
+# error is 0.54, that of the best setting 0.76.
 #
 # The curves are not smooth. Each point is the mean of three folds. With 2 components
 # the accuracies of the folds differ by several points.
