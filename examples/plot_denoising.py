@@ -149,6 +149,9 @@ display(pd.DataFrame(table).round(1))
 
 # %%
 # The figure shows six test images for two kinds of damage, and the mean PSNR.
+#
+# On the small digits the autoencoder restores missing blocks with 20.0 dB, ridge
+# regression with 16.1 dB. Against the noise in the figure they reach 15.2 and 14.5 dB.
 
 figure = plt.figure(figsize=(12, 6.2), layout="constrained")
 for part, name in zip(figure.subfigures(1, 2), list(best)[1::2], strict=True):
