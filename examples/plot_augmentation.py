@@ -23,7 +23,6 @@ import os
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
@@ -90,7 +89,7 @@ columns = ["classifier", "trained on", "labelled digits", "accuracy"]
 accuracy = pd.DataFrame(scores, columns=columns).pivot_table(
     "accuracy", ["classifier", "trained on"], "labelled digits", sort=False
 )
-display(accuracy.round(3))
+print(accuracy.round(3))
 
 # %%
 # Generated digits only. One variational autoencoder is fitted to the training images of
@@ -118,7 +117,7 @@ table = {
     }
     for title, rows_and_labels in training_sets.items()
 }
-display(pd.DataFrame(table).round(3))
+print(pd.DataFrame(table).round(3))
 
 # %%
 # Above are the accuracies of the first table. Below are images that the over-sampler

@@ -22,7 +22,6 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -146,7 +145,7 @@ table = pd.DataFrame(
     index=results,
     columns=["mean squared error, test images", "seconds"],
 )
-display(table.round({"seconds": 1}).round(5))
+print(table.round({"seconds": 1}).round(5))
 
 # %%
 # The figure shows the losses and some reconstructions. The two loss curves are similar,

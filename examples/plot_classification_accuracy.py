@@ -25,7 +25,6 @@ from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from matplotlib.patheffects import withStroke
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -106,7 +105,7 @@ table = pd.DataFrame(results, index=[*CLASSIFIERS, "error", "seconds"]).T
 table = table.rename_axis(["k", "features"])
 pca_errors = table["error"].xs("PCA", level="features")
 table["error"] = table["error"].div(pca_errors, level="k")
-display(table.round({"error": 2, "seconds": 2}).round(3))
+print(table.round({"error": 2, "seconds": 2}).round(3))
 
 # %%
 # The figure

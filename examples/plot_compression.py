@@ -20,7 +20,6 @@ import os
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -97,7 +96,7 @@ codes = pd.DataFrame(
         for name, by_k in restored.items()
     }
 ).rename_axis("bytes")
-display(codes.round(1))
+print(codes.round(1))
 
 files = []
 for quality in (1, 5, 10, 20, 35, 50, 75, 90):
@@ -106,7 +105,7 @@ for quality in (1, 5, 10, 20, 35, 50, 75, 90):
     files.append((quality, size, size - blank_size, psnr(images)))
 columns = ["JPEG quality", "whole file", "minus a blank file", "PSNR"]
 files = pd.DataFrame(files, columns=columns).set_index("JPEG quality")
-display(files.round(1))
+print(files.round(1))
 
 # %%
 # The left panel shows quality against size. The right panel shows test images that were

@@ -19,7 +19,6 @@ import os
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA, KernelPCA
 from sklearn.linear_model import Ridge
@@ -145,7 +144,7 @@ table = {
     name: {method: psnr(restored) for method, restored in methods.items()}
     for name, methods in best.items()
 }
-display(pd.DataFrame(table).round(1))
+print(pd.DataFrame(table).round(1))
 
 # %%
 # The figure shows six test images for two kinds of damage, and the mean PSNR.

@@ -11,7 +11,6 @@ different.
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -68,7 +67,7 @@ table = pd.DataFrame(
     },
     index=pd.Index(mistakes, name="image"),
 ).sort_values("distance", ascending=False)
-display(table.head(8).round(2))
+print(table.head(8).round(2))
 
 # %%
 # The figure

@@ -22,7 +22,6 @@ measures its accuracy on other images, for 10 to 1000 labels.
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -112,9 +111,9 @@ accuracies = (
     .groupby(["codes", "labels"], sort=False)["accuracy"]
     .agg(["mean", "min", "max"])
 )
-display(accuracies["mean"].unstack("codes").round(3))
+print(accuracies["mean"].unstack("codes").round(3))
 errors = pd.DataFrame(errors).mean()
-display((errors / errors["PCA"]).rename("error").to_frame().round(2))
+print((errors / errors["PCA"]).rename("error").to_frame().round(2))
 
 # %%
 # The figure

@@ -20,7 +20,6 @@ import os
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from scipy.stats import norm
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -63,7 +62,7 @@ table = {
     for fitted in (model, model_2d)
 }
 print(f"{len(train)} training images, {len(test)} test images")
-display(pd.DataFrame.from_dict(table, orient="index").round(1))
+print(pd.DataFrame.from_dict(table, orient="index").round(1))
 
 # %%
 # The decoder of the model with 2 components is applied to a grid of codes. The
@@ -91,7 +90,7 @@ for beta in (0.1, 0.3, 1, 3, 10):
         "active components of 20": beta_model.n_active_components_,
     }
 table = pd.DataFrame.from_dict(table, orient="index").rename_axis("beta")
-display(table.round(1))
+print(table.round(1))
 
 # %%
 # The figure shows the decoded grid, samples of the model with 20 components, and the

@@ -15,7 +15,6 @@ accuracy of a classifier that is trained on the codes.
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import display
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -54,7 +53,7 @@ results = results.rename(
     columns={"mean_test_score": "accuracy", "mean_fit_time": "seconds"}
 )
 parameters = ["hidden_layer_sizes", "alpha", "n_components"]
-display(
+print(
     results.sort_values("accuracy", ascending=False)[
         [*parameters, "accuracy", "seconds"]
     ].round({"accuracy": 3, "seconds": 2})

@@ -18,7 +18,6 @@ import os
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from matplotlib.patheffects import withStroke
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -89,7 +88,7 @@ for k in N_COMPONENTS:
 table = pd.DataFrame(results).T.rename_axis(["components", "reducer"])
 pca_errors = table["error"].xs("PCA", level="reducer")
 table["error"] = table["error"].div(pca_errors, level="components")
-display(table.round(3))
+print(table.round(3))
 
 # %%
 # The figure shows the accuracy for each number of components. It also shows the codes

@@ -14,7 +14,6 @@ import warnings
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from sklearn.datasets import load_digits
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
@@ -76,7 +75,7 @@ mass = list(measures).index("mass")
 # The table shows the root mean squared error (RMSE) of the missing values, in standard
 # deviations of the features.
 
-display(pd.DataFrame({"digits": digit_errors, "cylinders": cylinder_errors}).round(3))
+print(pd.DataFrame({"digits": digit_errors, "cylinders": cylinder_errors}).round(3))
 
 # %%
 # The figure shows digits with missing values, and these filled in. Below is the mass of

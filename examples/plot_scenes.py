@@ -12,7 +12,6 @@ autoencoder.
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.datasets import load_sample_images
 from sklearn.decomposition import PCA
@@ -83,7 +82,7 @@ for k in (2, 8):
             for title, classifier in CLASSIFIERS.items()
         }
 accuracy = pd.DataFrame(accuracy).T.rename_axis(["components", "reducer"])
-display(accuracy.round(3))
+print(accuracy.round(3))
 
 # %%
 # Anomaly detection: the reducers are fitted to patches of the original photograph. Then
@@ -113,7 +112,7 @@ for name in ("PCA", "convolutional"):
     errors = np.square(rows - restored).sum(axis=1)
     error_maps[name] = errors.reshape(shape)
     areas[name] = roc_auc_score(overlaps, errors)
-display(pd.Series(areas, name="area under the ROC curve").to_frame().round(3))
+print(pd.Series(areas, name="area under the ROC curve").to_frame().round(3))
 
 # %%
 # The figure shows the changed photograph, the error maps for 8 components, and the

@@ -15,7 +15,6 @@ hidden layers.
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import display
 from matplotlib.patheffects import withStroke
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -49,7 +48,7 @@ reducers = {
 }
 fitted = {name: fit_and_describe(reducer) for name, reducer in reducers.items()}
 table = pd.DataFrame({name: column for name, (_, column) in fitted.items()})
-display(table.round(3))
+print(table.round(3))
 
 # %%
 # The codes of the digits

@@ -22,7 +22,6 @@ reconstruction error.
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -94,7 +93,7 @@ error /= error.loc["PCA"]
 # ---------
 # The error is relative to PCA with the same number of components.
 
-display(pd.concat({"accuracy": accuracy, "error": error}, axis=1).round(3))
+print(pd.concat({"accuracy": accuracy, "error": error}, axis=1).round(3))
 best = {name.removeprefix("codes__"): v for name, v in search.best_params_.items()}
 print("Best setting:", ", ".join(f"{name}={value}" for name, value in best.items()))
 print(f"Test accuracy of the best setting: {search.score(X_test, y_test):.3f}")
