@@ -22,7 +22,7 @@ import os
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.base import clone
+import pandas as pd
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
@@ -38,20 +38,16 @@ N_TRAIN, N_REPEATS = 20_000, 3
 
 if MNIST:
     arrays = np.load(MNIST)
-    X, X_test = (
-        arrays[name].reshape(-1, 784).astype(np.float32) / 255
-        for name in ("x_train", "x_test")
-    )
-    X, y, y_test = X[:N_TRAIN], arrays["y_train"], arrays["y_test"]
-    y = y[:N_TRAIN]
+    X, y = arrays["x_train"][:N_TRAIN], arrays["y_train"][:N_TRAIN]
+    X_test, y_test = arrays["x_test"], arrays["y_test"]
 else:
-    digits = load_digits()
     X, X_test, y, y_test = train_test_split(
-        digits.data.astype(np.float32) / 16,
-        digits.target,
-        test_size=500,
-        random_state=0,
+        *load_digits(return_X_y=True), test_size=500, random_state=0
     )
+X, X_test = (
+    (images.reshape(len(images), -1) / images.max()).astype("float32")
+    for images in (X, X_test)
+)
 side = int(np.sqrt(X.shape[1]))
 CLASSIFIERS = {"nearest neighbour": KNeighborsClassifier(1), "SVM": SVC(C=10)}
 
@@ -61,25 +57,19 @@ CLASSIFIERS = {"nearest neighbour": KNeighborsClassifier(1), "SVM": SVC(C=10)}
 # autoencoder that was fitted to all training images is used as it is. The table shows
 # the mean test accuracy over several draws of the labelled digits.
 #
-# Generated digits reduce the accuracy if the autoencoder is fitted to the labelled
-# digits. If it is fitted to all training images, they raise the accuracy on MNIST by up
-# to three points. On the small digits the accuracy hardly changes.
+# On MNIST, generated digits raise the accuracy by up to three points if the autoencoder
+# is fitted to all training images.
 
 fitted_to_all = AutoencoderTransformer(16, random_state=0).fit(X)
 
 TRAINING_SETS = {
     "labelled digits only": None,
-    "with generated digits, autoencoder fitted to labelled digits": (
-        AutoencoderTransformer(8, random_state=0)
-    ),
-    "with generated digits, autoencoder fitted to all images": (
-        FrozenEstimator(fitted_to_all)
-    ),
+    "with generated, from labelled": AutoencoderTransformer(8, random_state=0),
+    "with generated, from all images": FrozenEstimator(fitted_to_all),
 }
 SIZES = (20, 50, 100, 500)
-accuracy = {(name, kind): [] for name in CLASSIFIERS for kind in TRAINING_SETS}
+scores, generated = [], {}
 for size in SIZES:
-    scores = {key: [] for key in accuracy}
     for repeat in range(N_REPEATS):
         X_labelled, _, y_labelled, _ = train_test_split(
             X, y, train_size=size, stratify=y, random_state=repeat
@@ -91,62 +81,72 @@ for size in SIZES:
                 rows, labels = AutoencoderOverSampler(
                     autoencoder, sampling_strategy=n_per_digit, random_state=repeat
                 ).fit_resample(rows, labels)
+                generated[kind, size] = rows[size:], labels[size:]
             for name, classifier in CLASSIFIERS.items():
-                score = clone(classifier).fit(rows, labels).score(X_test, y_test)
-                scores[name, kind].append(score)
-    for key, values in scores.items():
-        accuracy[key].append(np.mean(values))
-header = " | ".join(f"{size} labelled" for size in SIZES)
-print(f"| classifier | trained on | {header} |")
-print("| --- " * (len(SIZES) + 2) + "|")
-for (name, kind), values in accuracy.items():
-    print(f"| {name} | {kind} | " + " | ".join(f"{v:.1%}" for v in values) + " |")
+                score = classifier.fit(rows, labels).score(X_test, y_test)
+                scores.append((name, kind, size, score))
+columns = ["classifier", "trained on", "labelled digits", "accuracy"]
+accuracy = pd.DataFrame(scores, columns=columns).pivot_table(
+    "accuracy", ["classifier", "trained on"], "labelled digits", sort=False
+)
+print(accuracy.round(3))
 
 # %%
 # Generated digits only. One variational autoencoder is fitted to the training images of
 # each digit, and generates 1000 images. For comparison, the classifiers are also
 # trained on real training images, at most 10000.
 
-generated, generated_labels = [], []
-for label in range(10):
-    model = VariationalAutoencoderTransformer(
+models = [
+    VariationalAutoencoderTransformer(
         16, likelihood="bernoulli", max_iter=40, random_state=0
-    ).fit(X[y == label])
-    generated.append(model.sample(1000, random_state=0))
-    generated_labels += [label] * 1000
+    ).fit(X[y == digit])
+    for digit in range(10)
+]
+images = np.vstack([model.sample(1000, random_state=0) for model in models])
 real, _, real_labels, _ = train_test_split(
     X, y, train_size=min(10000, len(X) - 10), stratify=y, random_state=0
 )
-n_generated, n_real = len(generated_labels), len(real_labels)
-print(f"\n| classifier | {n_generated} generated digits | {n_real} real digits |")
-print("| --- | --- | --- |")
-for name, classifier in CLASSIFIERS.items():
-    on_generated = clone(classifier).fit(np.vstack(generated), generated_labels)
-    on_real = clone(classifier).fit(real, real_labels)
-    print(
-        f"| {name} | {on_generated.score(X_test, y_test):.1%} "
-        f"| {on_real.score(X_test, y_test):.1%} |"
-    )
+training_sets = {
+    f"{len(images)} generated digits": (images, np.repeat(range(10), 1000)),
+    f"{len(real)} real digits": (real, real_labels),
+}
+table = {
+    title: {
+        name: classifier.fit(*rows_and_labels).score(X_test, y_test)
+        for name, classifier in CLASSIFIERS.items()
+    }
+    for title, rows_and_labels in training_sets.items()
+}
+print(pd.DataFrame(table).round(3))
 
 # %%
-# The figure shows the accuracies of the first table, and generated images of each
-# digit.
+# Above are the accuracies of the first table. Below are images that the over-sampler
+# generated from 20 labelled digits.
+#
+# On the small digits generated images do not help. With 50 labelled digits the nearest
+# neighbour has an accuracy of 85 % without them. With them it has 80 % if the
+# autoencoder learned from the labelled digits, and 85 % if it learned from all images.
+# The images show why: they are close to the two labelled images of each digit.
 
-figure = plt.figure(figsize=(13, 4.9), layout="constrained")
-left, middle, right = figure.subplots(1, 3)
-for axes, name in zip((left, middle), CLASSIFIERS, strict=True):
-    for kind in TRAINING_SETS:
-        axes.plot(SIZES, accuracy[name, kind], "o-", label=kind)
-    axes.set(xscale="log", xlabel="number of labelled digits", ylabel="test accuracy")
-    axes.set_title(name[0].upper() + name[1:])
+figure = plt.figure(figsize=(10, 8.5), layout="constrained")
+above, below = figure.subfigures(2, 1, height_ratios=[1, 1.1])
+curves = above.subplots(1, 2, sharey=True)
+for axes, name in zip(curves, CLASSIFIERS, strict=True):
+    accuracy.loc[name].T.plot(
+        ax=axes, style=["ko:", "C1s-", "C0^-"], logx=True, legend=False
+    )
+    axes.grid(alpha=0.3)
+    axes.set(title=name, ylabel="test accuracy")
     axes.set_xticks(SIZES, SIZES)
     axes.minorticks_off()
-    axes.grid(alpha=0.3)
-figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3)
-tiles = np.array([images[:10] for images in generated]).reshape(10, 10, side, side)
-tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1)))  # a gap between images
-sheet = tiles.swapaxes(1, 2).reshape(10 * (side + 1), 10 * (side + 1))
-right.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
-right.set(xticks=[], yticks=[], title="Generated digits")
+curves[0].legend()
+for axes, kind in zip(below.subplots(1, 2), list(TRAINING_SETS)[1:], strict=True):
+    rows, labels = generated[kind, 20]
+    tiles = [rows[labels == digit][:10] for digit in range(10)]
+    tiles = np.reshape(tiles, (10, 10, side, side))
+    tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1)))  # a gap between images
+    sheet = tiles.swapaxes(1, 2).reshape(10 * (side + 1), 10 * (side + 1))
+    axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[], title=kind.replace("with g", "G"))
 figure.savefig("plot_augmentation.png", dpi=100)
 print("Figure saved to plot_augmentation.png")

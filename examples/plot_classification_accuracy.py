@@ -19,10 +19,12 @@ them: its codes learn to reconstruct the images and to predict the digits.
 # reconstruct. PCA provides the others. The pipelines cache their fitted reducers
 # (``memory``). So both classifiers use the same fitted reducer.
 
+from itertools import product
 from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.patheffects import withStroke
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -73,65 +75,60 @@ def evaluate(reducer, classifier, memory):
     for fitted, test in zip(
         results["estimator"], results["indices"]["test"], strict=True
     ):
-        fitted_reducer = fitted[0]
-        if hasattr(fitted_reducer, "inverse_transform"):
-            codes = fitted_reducer.transform(X[test])
-            error += np.square(X[test] - fitted_reducer.inverse_transform(codes)).sum()
+        if hasattr(fitted[0], "inverse_transform"):
+            codes = fitted[0].transform(X[test])
+            error += np.square(X[test] - fitted[0].inverse_transform(codes)).sum()
+        else:
+            error = np.nan
     return results["test_score"].mean(), error, np.median(results["fit_time"])
 
 
 # %%
 # The table
 # ---------
-# The error is the squared reconstruction error on the test images, relative to PCA with
-# the same number of components. The seconds are the time to fit the reducer and
-# logistic regression to four fifths of the images. For each number of components, the
-# first fit of an autoencoder compiles a program. Later fits use the same program.
+# k is the number of components. The error is the squared reconstruction error on the
+# test images, relative to PCA with the same number of components. The seconds are the
+# time to fit the reducer and logistic regression to four fifths of the images. For each
+# number of components, the first fit of an autoencoder compiles a program. Later fits
+# use the same program.
 
 N_COMPONENTS = [2, 4, 8, 16, 32]
-accuracy = {}
+results = {}
 with TemporaryDirectory() as memory:
-    print(
-        "           features  logistic regression  nearest neighbours  error  seconds"
-    )
-    for k in [64, *N_COMPONENTS]:
-        pca_error = np.nan
-        for name in ["pixels"] if k == 64 else list(REDUCERS)[1:]:
-            scores = {}
-            for classifier, steps in CLASSIFIERS.items():
-                score, error, seconds = evaluate(REDUCERS[name](k), steps, memory)
-                scores[classifier] = score
-                if classifier == "logistic regression":
-                    fit_seconds = seconds
-            accuracy[name, k] = scores
-            if name == "PCA":
-                pca_error = error
-            relative = f"{error / pca_error:.2f}" if error else ""
-            print(
-                f"{f'{name} {k}':>19}  {scores['logistic regression']:19.3f}  "
-                f"{scores['nearest neighbours']:18.3f}  {relative:>5}  "
-                f"{fit_seconds:7.2f}",
-                flush=True,
-            )
+    for k, name in [(64, "pixels"), *product(N_COMPONENTS, list(REDUCERS)[1:])]:
+        regression, neighbours = (
+            evaluate(REDUCERS[name](k), classifier, memory)
+            for classifier in CLASSIFIERS.values()
+        )
+        results[k, name] = regression[0], neighbours[0], *regression[1:]
+table = pd.DataFrame(results, index=[*CLASSIFIERS, "error", "seconds"]).T
+table = table.rename_axis(["k", "features"])
+pca_errors = table["error"].xs("PCA", level="features")
+table["error"] = table["error"].div(pca_errors, level="k")
+print(table.round({"error": 2, "seconds": 2}).round(3))
 
 # %%
 # The figure
 # ----------
 # The upper panels show the accuracy for each number of components. The lower panels
 # show two codes of the test images of one fold. Each colour is a digit.
+#
+# With 2 components nearest neighbours have an accuracy of 62 % on PCA's codes, 66 % on
+# LDA's, 90 % on the autoencoder's, and 97 % on those of the autoencoder with labels. On
+# all 64 pixels it is 98 %. From 16 components on the reducers without labels differ
+# little.
 
-COLORS = {"PCA": "C1", "LDA": "C2", "skae": "C0", LABELS: "C3"}
+STYLES = {"PCA": "C1s", "LDA": "C2^", "skae": "C0o", LABELS: "C3D"}
 figure = plt.figure(figsize=(11, 7.5), layout="constrained")
 curves, maps = figure.subfigures(2, 1, height_ratios=[3, 2.8])
 for axes, classifier in zip(
     curves.subplots(1, 2, sharey=True), CLASSIFIERS, strict=True
 ):
-    for name, color in COLORS.items():
-        values = [accuracy[name, k][classifier] for k in N_COMPONENTS]
-        axes.plot(N_COMPONENTS, values, "o-", color=color, label=name)
-    axes.axhline(
-        accuracy["pixels", 64][classifier], color="0.5", ls=":", label="all 64 pixels"
-    )
+    for name, style in STYLES.items():
+        values = table[classifier].xs(name, level="features")
+        axes.plot(values, f"{style}-", label=name)
+    pixels = table.loc[(64, "pixels"), classifier]
+    axes.axhline(pixels, color="0.5", ls=":", label="all 64 pixels")
     axes.set_xscale("log", base=2)
     axes.set_xticks(N_COMPONENTS, N_COMPONENTS)
     axes.set(xlabel="number of components", title=classifier.capitalize())
@@ -140,14 +137,13 @@ curves.axes[1].legend(loc="lower right")
 curves.axes[0].set_ylabel("cross-validated accuracy")
 
 train, test = next(FOLDS.split(X, y))
-for axes, name in zip(maps.subplots(1, 4), COLORS, strict=True):
+for axes, name in zip(maps.subplots(1, 4), STYLES, strict=True):
     codes = REDUCERS[name](2).fit(X[train], y[train]).transform(X[test])
     axes.scatter(*codes.T, c=y[test], cmap="tab10", s=9)
-    for digit in range(10):
-        middle = np.median(codes[y[test] == digit], axis=0)
-        axes.annotate(
-            str(digit),
-            middle,
+    for digit, middle in pd.DataFrame(codes).groupby(y[test]).median().iterrows():
+        axes.text(
+            *middle,
+            digit,
             ha="center",
             va="center",
             weight="bold",

@@ -53,33 +53,32 @@ print(f"Explained variance of the test images: {pipeline[0].score(X_test):.3f}")
 # - Bottom right: images decoded along one code at a time, from the codes of one test
 #   image in the middle. So each line shows what a code means near that image. Keywords
 #   go to matplotlib: here black and white are the smallest and the largest pixel value.
+#
+# The images at the top have a mean squared error of 2.4, and 6.5 with PCA. All eight
+# codes explain 91 % of the variance of the training images, those of PCA 68 %.
 
 figure = plt.figure(figsize=(12, 13), layout="constrained")
-grid = figure.add_gridspec(3, 2, height_ratios=[0.8, 1.0, 1.3])
-
+axes = figure.subplot_mosaic(
+    [
+        ["Reconstructions of test images"] * 2,
+        ["Training", "Explained variance"],
+        ["Two codes of the test images", "Images decoded along one code"],
+    ],
+    height_ratios=[0.8, 1.0, 1.3],
+)
+top, left, right, bottom_left, bottom_right = axes.values()
+images = {"image_shape": (8, 8), "image_kwargs": {"vmin": 0, "vmax": 16}}
 display = ReconstructionDisplay.from_estimator(
-    pipeline,
-    X_test,
-    n_samples=12,
-    pca=pca,
-    image_shape=(8, 8),
-    ax=figure.add_subplot(grid[0, :]),
+    pipeline, X_test, n_samples=12, pca=pca, ax=top, **images
 )
-TrainingCurveDisplay.from_estimator(pipeline, ax=figure.add_subplot(grid[1, 0]))
-ExplainedVarianceDisplay.from_estimator(
-    pipeline, pca=pca, ax=figure.add_subplot(grid[1, 1])
-)
-LatentSpaceDisplay.from_estimator(
-    pipeline, X_test, y_test, ax=figure.add_subplot(grid[2, 0])
-)
+TrainingCurveDisplay.from_estimator(pipeline, ax=left)
+ExplainedVarianceDisplay.from_estimator(pipeline, pca=pca, ax=right)
+LatentSpaceDisplay.from_estimator(pipeline, X_test, y_test, ax=bottom_left)
 LatentTraversalDisplay.from_estimator(
-    pipeline,
-    X_test,
-    row=1,
-    image_shape=(8, 8),
-    ax=figure.add_subplot(grid[2, 1]),
-    image_kwargs={"vmin": 0, "vmax": 16},
+    pipeline, X_test, row=1, ax=bottom_right, **images
 )
+for title, ax in axes.items():
+    ax.set_title(title)
 for name, errors in display.errors_.items():
     print(f"Mean squared error of the images shown, {name}: {errors.mean():.2f}")
 figure.savefig("plot_displays.png", dpi=100)

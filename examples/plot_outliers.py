@@ -75,6 +75,10 @@ print(f"largest contribution at the fault: {at_fault.sum()} of 15 rows")
 # Above: the ten images with the lowest scores, and below them how much each pixel
 # contributes. Bottom: how much each feature contributes in the ten faulty rows with the
 # lowest scores. A circle marks the feature that was changed.
+#
+# The nine images with the lowest scores are the nine other digits. The tenth is a zero,
+# much nearer to the threshold. In the table the detector flags 11 of 15 faulty rows,
+# and ``IsolationForest`` flags 3.
 
 lowest = np.argsort(scores)[:10]
 pixels = detector.explain(X[lowest])

@@ -21,6 +21,7 @@ reconstruction error.
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -73,29 +74,26 @@ def negative_error(fitted, X, y=None):
 scoring = {"accuracy": "accuracy", "error": negative_error}
 search = GridSearchCV(pipeline, grid, scoring=scoring, refit="accuracy", cv=FOLDS)
 search.fit(X_train, y_train)
-shape = len(N_COMPONENTS), len(WEIGHTS)
-accuracies = search.cv_results_["mean_test_accuracy"].reshape(shape)
-errors = search.cv_results_["mean_test_error"].reshape(shape)
 
-pca_accuracies, pca_errors = [], []
+results = pd.DataFrame(search.cv_results_)
+results = results.rename(columns=lambda name: name.removeprefix("param_codes__"))
+accuracy, error = (
+    results.pivot(index="target_weight", columns="n_components", values=score)
+    for score in ("mean_test_accuracy", "mean_test_error")
+)
 for k in N_COMPONENTS:
     with_pca = clone(pipeline).set_params(codes=PCA(k))
     of_pca = cross_validate(with_pca, X_train, y_train, scoring=scoring, cv=FOLDS)
-    pca_accuracies.append(of_pca["test_accuracy"].mean())
-    pca_errors.append(of_pca["test_error"].mean())
-relative_errors = errors / np.array(pca_errors)[:, None]
+    accuracy.loc["PCA", k] = of_pca["test_accuracy"].mean()
+    error.loc["PCA", k] = of_pca["test_error"].mean()
+error /= error.loc["PCA"]
 
 # %%
 # The table
 # ---------
-# Each cell shows the accuracy and the error relative to PCA with the same number of
-# components.
+# The error is relative to PCA with the same number of components.
 
-print("target_weight" + "".join(f"{f'k = {k}':>14}" for k in N_COMPONENTS))
-print(f"{'PCA':>13}" + "".join(f"{score:9.3f} {1:4.2f}" for score in pca_accuracies))
-for i, weight in enumerate(WEIGHTS):
-    cells = zip(accuracies[:, i], relative_errors[:, i], strict=True)
-    print(f"{weight:13g}" + "".join(f"{a:9.3f} {error:4.2f}" for a, error in cells))
+print(pd.concat({"accuracy": accuracy, "error": error}, axis=1).round(3))
 best = {name.removeprefix("codes__"): v for name, v in search.best_params_.items()}
 print("Best setting:", ", ".join(f"{name}={value}" for name, value in best.items()))
 print(f"Test accuracy of the best setting: {search.score(X_test, y_test):.3f}")
@@ -117,29 +115,30 @@ print(f"Cross-validated accuracy, with leakage:   {leaky:.3f}")
 # The figure
 # ----------
 # The left panel shows the accuracy, and that of PCA as dotted lines. Labels help most
-# with 2 components. A weight of 0.3 has most of the gain, and more than 0.5 gives
-# little more.
+# with 2 components: the accuracy grows from 73 % without labels to 92 % with a weight
+# of 0.3. PCA has 55 %. A weight of more than 0.5 gives little more.
 #
-# The right panel shows the cost. From a weight of 0.3 to 0.9 the error grows, but it is
+# The right panel shows the cost. From a weight of 0.3 on the error grows, but it is
 # below the error of PCA. Only 8 components with the largest weight have a larger error.
 # The best setting has the largest weight, because the search compares accuracies only.
-# With the same number of components, a weight of 0.3 is less than one point worse and
-# reconstructs better.
+# With the same number of components, a weight of 0.3 is about one point worse. Its
+# error is 0.54, that of the best setting 0.76.
 #
 # The curves are not smooth. Each point is the mean of three folds. With 2 components
 # the accuracies of the folds differ by several points.
 
 figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-for i, k in enumerate(N_COMPONENTS):
-    panels[0].plot(WEIGHTS, accuracies[i], "o-", color=f"C{i}")
-    panels[0].axhline(pca_accuracies[i], color=f"C{i}", ls=":")
-    panels[1].plot(
-        WEIGHTS, relative_errors[i], "o-", color=f"C{i}", label=f"n_components={k}"
-    )
+for k, color, marker in zip(N_COMPONENTS, ("C0", "C1", "C2"), "os^", strict=True):
+    style = {"color": color, "marker": marker, "label": f"n_components={k}"}
+    panels[0].plot(WEIGHTS, accuracy.loc[WEIGHTS, k], **style)
+    panels[0].axhline(accuracy.loc["PCA", k], color=color, ls=":")
+    panels[1].plot(WEIGHTS, error.loc[WEIGHTS, k], **style)
 panels[0].set_ylabel("cross-validated accuracy")
 panels[1].axhline(1, color="0.4", ls=":", label="PCA")
 panels[1].set_ylim(bottom=0)
 panels[1].set_ylabel("squared error relative to PCA")
+panels[0].set_title("Accuracy of the classifier")
+panels[1].set_title("Error of the reconstruction")
 for axes in panels:
     axes.set_xlabel("target_weight")
     axes.grid(alpha=0.3)
