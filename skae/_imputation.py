@@ -182,11 +182,13 @@ class _Copies:
     hidden: float
 
     @classmethod
-    def of(cls, rows, observed, model: ProbabilisticPCA, units: Units, rng) -> _Copies:
+    def of(
+        cls, rows, observed, model: ProbabilisticPCA, units: Units, rng, variables
+    ) -> _Copies:
         n_copies = int(np.clip(_MOST_COPIED // len(rows), 2, _COPIES))
         inputs, targets, masks = [], [], []
         for _ in range(n_copies):
-            shown = hide_values(observed, rng)
+            shown = hide_values(observed, rng, variables)
             imputed = model.imputed(rows, shown)
             inputs.append(units.inputs(imputed, shown))
             targets.append((rows - imputed).astype(np.float32))
@@ -213,6 +215,7 @@ def fit_correction(
     hidden_layer_sizes: tuple[int, ...],
     max_iter: int,
     rng: np.random.RandomState,
+    variables: np.ndarray | None = None,
 ) -> tuple[Correction | None, int]:
     """Train networks to correct an imputation, and keep them where they do.
 
@@ -244,6 +247,10 @@ def fit_correction(
     rng : RandomState
         Draws weights, values to hide and folds.
 
+    variables : ndarray of shape (n_features,), int, or None
+        Features with the same number are hidden together: they encode one column of a
+        table.
+
     Returns
     -------
     correction : Correction or None
@@ -255,7 +262,7 @@ def fit_correction(
     n_rows, d = rows.shape
     if n_rows < _FEWEST_ROWS or d < 2:
         return None, 0
-    copies = _Copies.of(rows, observed, model, units, rng)
+    copies = _Copies.of(rows, observed, model, units, rng, variables)
     if not copies.unit > 0:
         return None, 0
 

@@ -10,18 +10,20 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, MissingValues, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_is_fitted,
     validate_data,
 )
 
-from ._data import is_dask
+from ._data import Column, Table, frame, holds_categories, is_dask, library_of
 from ._imputation import Correction, Units, fit_correction
 from ._linear import ProbabilisticPCA, select_ppca
 from ._networks import checked_sizes
 from ._state import EstimatorMixin, restore_on_error
 from ._validation import selected_features
+from .tables import TableEncoder
 
 __all__ = ["AutoencoderImputer"]
 
@@ -151,8 +153,14 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
 
     _model: ProbabilisticPCA | None
     _correction: Correction | None
+    _encoder: TableEncoder | None
+    """Encodes a table whose columns are not all numbers."""
+
     _units: Units
-    _limits: tuple[np.ndarray, ...]
+    _valid: Any
+    """Which features have an observed value in ``fit``."""
+
+    _limits: list[np.ndarray]
     """Smallest and largest value of each feature, and whether it has integers."""
 
     def __init__(
@@ -199,36 +207,53 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
             The fitted imputer.
         """
         sizes = checked_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-        X, observed = self._validated(X, reset=True)
-        self._limits = self._checked_limits(X.shape[1])
-        rng = check_random_state(self.random_state)
+        X = X.compute() if is_dask(X) else X
+        # 1. Read the values, as numbers.
+        self._encoder = None
+        if holds_categories(X):
+            if not self._marks_by_nan:
+                raise ValueError(
+                    f"missing_values={self.missing_values} needs columns of numbers. "
+                    "Use np.nan, and NaN, None or pd.NA for what is missing in X."
+                )
+            self._encoder = TableEncoder(handle_unknown="ignore").fit(X)
+        values, known, observed = self._read(X, reset=True)
+        self._limits = self._checked_limits(self.n_features_in_)
         self.indicator_ = None
         if self.add_indicator:
-            self.indicator_ = MissingIndicator(
-                missing_values=self.missing_values, error_on_new=False
-            ).fit(X)
+            self.indicator_ = MissingIndicator(error_on_new=False)
+            self.indicator_.fit(np.where(observed, 0, np.nan))
+
+        # 2. Fit probabilistic PCA. Rows without an observed value say nothing.
+        rng = check_random_state(self.random_state)
         self._valid = observed.any(axis=0)
-        self.corrected_features_ = np.zeros(X.shape[1], bool)
+        sources = np.flatnonzero(self._valid)
+        variables = None
+        if self._encoder is not None:
+            sources = variables = self._encoder.variables_
+        else:
+            values, known = values[:, self._valid], known[:, self._valid]
+        with_values = known.any(axis=1)
+        values, known = values[with_values].astype(np.float64), known[with_values]
         self._model = self._correction = None
         n_iter = 0
-        # Rows without an observed value say nothing.
-        with_values = observed.any(axis=1)
-        known = observed[with_values][:, self._valid]
-        X = X[with_values][:, self._valid].astype(np.float64)
-        if X.size:
-            self._units = Units.of(X, known)
-            rows = self._units.apply(X, known)
+        if values.size:
+            self._units = Units.of(values, known)
+            rows = self._units.apply(values, known)
             n_components = self._checked_n_components(rows.shape)
-            self._model = select_ppca(rows, known, n_components, rng)
-            if self.max_iter:
-                self._correction, n_iter = fit_correction(
-                    *(rows, known, self._model, self._units, sizes),
-                    *(int(self.max_iter), rng),
-                )
+            self._model = select_ppca(rows, known, n_components, rng, variables)
+
+        # 3. Train networks that correct it, and keep those that do.
+        if self._model is not None and self.max_iter:
+            self._correction, n_iter = fit_correction(
+                *(rows, known, self._model, self._units, sizes),
+                *(int(self.max_iter), rng, variables),
+            )
         self.n_iter_ = max(n_iter, 1)
         self.n_components_ = self._model.n_components if self._model else 0
+        self.corrected_features_ = np.zeros(self.n_features_in_, bool)
         if self._correction is not None:
-            self.corrected_features_[self._valid] = self._correction.fractions > 0
+            self.corrected_features_[sources[self._correction.fractions > 0]] = True
         self.selected_model_ = "network" if self._correction else "linear"
         return self
 
@@ -237,27 +262,55 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, data frame} of shape (n_samples, n_features)
             Rows with missing values.
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_output_features)
-            Complete rows, in the dtype of ``X``. Without ``keep_empty_features``,
-            features that had no observed value in ``fit`` are left out.
+        X : {ndarray, data frame} of shape (n_samples, n_output_features)
+            Complete rows, in the dtype of ``X``. If a column does not hold numbers they
+            are objects. A frame that ``set_output`` asks for has the dtypes of ``X``.
+            Without ``keep_empty_features``, features that had no observed value in
+            ``fit`` are left out.
         """
         check_is_fitted(self)
-        X, observed = self._validated(X, reset=False)
-        filled = np.zeros_like(X)
+        X = X.compute() if is_dask(X) else X
+        values, known, observed = self._read(X, reset=False)
         with np.errstate(under="ignore"):
-            filled[:, self._valid] = self._filled(
-                X[:, self._valid], observed[:, self._valid]
-            )
+            if self._encoder is None:
+                filled = np.zeros_like(values)
+                valid = np.flatnonzero(self._valid)
+                imputed = self._filled(values[:, valid], known[:, valid])
+                filled[:, valid] = np.where(
+                    known[:, valid], values[:, valid], self._limited(imputed, valid)
+                )
+            else:
+                filled = self._decoded(X, self._filled(values, known), observed)
+        kept = np.arange(self.n_features_in_)
         if not self.keep_empty_features:
-            filled = filled[:, self._valid]
-        if self.indicator_ is None:
-            return filled
-        return np.hstack([filled, np.asarray(self.indicator_.transform(X))])
+            kept = kept[self._valid]
+        flags = np.empty((len(filled), 0), bool)
+        if self.indicator_ is not None:
+            flags = self.indicator_.transform(np.where(observed, 0, np.nan))
+        library = _get_output_config("transform", self)["dense"]
+        if library not in ("pandas", "polars") or library_of(X) == "numpy":
+            return (
+                np.hstack([filled[:, kept], flags]) if flags.size else filled[:, kept]
+            )
+        # The result is a frame with the dtypes of X.
+        nothing = np.zeros(len(filled), bool)
+        columns = [Table.of(X).columns[number].moved_to(library) for number in kept]
+        names = self.get_feature_names_out()[len(kept) :]
+        columns += [Column(name, library, "", is_number=False) for name in names]
+        if self._encoder is None:
+            # As in an array, and as in scikit-learn.
+            flags = flags.astype(filled.dtype)
+        parts = [*filled[:, kept].T, *flags.T]
+        series = [
+            column.restored(part, nothing)
+            for column, part in zip(columns, parts, strict=True)
+        ]
+        return frame(columns, series, getattr(X, "index", None))
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the features of the result.
@@ -280,24 +333,60 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
             return kept
         return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
 
-    def _filled(self, X: np.ndarray, observed: np.ndarray) -> np.ndarray:
-        """Return complete rows of features that were observed in ``fit``."""
-        incomplete = ~observed.all(axis=1)
+    def _read(self, X: Any, reset: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return numbers, which of them are known, and which values are observed.
+
+        A column of ``X`` that holds categories is several columns of numbers.
+        """
+        if self._encoder is None:
+            values, observed = self._validated(X, reset)
+            return values, observed, observed
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        table = self._encoder._read(X, reset=False)
+        # A category that was not in fit says nothing about the others.
+        values = self._encoder._encoded(table, unknown=np.nan)
+        return values, ~np.isnan(values), ~np.stack(table.missing, axis=1)
+
+    def _filled(self, values: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Return complete rows. Values that are known may be rounded."""
+        incomplete = ~known.all(axis=1)
         if self._model is None or not incomplete.any():
-            return X
-        known = observed[incomplete]
-        rows = self._units.apply(X[incomplete].astype(np.float64), known)
+            return values
+        known = known[incomplete]
+        rows = self._units.apply(values[incomplete].astype(np.float64), known)
         imputed = self._model.imputed(rows, known)
         if self._correction is not None:
             imputed += self._correction.of(self._units.inputs(imputed, known))
-        filled = X.copy()
-        values = self._units.invert(imputed)
-        low, high, is_integer = (limit[self._valid] for limit in self._limits)
-        values = np.where(is_integer, np.rint(values), values)
-        filled[incomplete] = np.where(known, X[incomplete], np.clip(values, low, high))
+        filled = values.copy()
+        filled[incomplete] = self._units.invert(imputed)
         return filled
 
-    def _checked_limits(self, n_features: int) -> tuple[np.ndarray, ...]:
+    def _decoded(self, X: Any, filled: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        """Return a table as objects, with its own values where they are observed."""
+        assert self._encoder is not None
+        encoder = self._encoder
+        table = encoder._read(X, reset=False)
+        rows = np.empty(observed.shape, object)
+        for number, column in enumerate(table.columns):
+            own = filled[:, encoder.variables_ == number]
+            decoded = encoder._values(number, own, np.zeros(len(own), bool))
+            if column.is_number and self._valid[number]:
+                decoded = self._limited(decoded[:, None], [number])[:, 0]
+            elif column.is_number:
+                decoded = np.zeros(len(own))
+            given = table.values[number]
+            values = np.where(observed[:, number], given, decoded)
+            if column.is_integer:
+                values = np.rint(values.astype(np.float64)).astype(np.int64)
+            rows[:, number] = values.tolist()
+        return rows
+
+    def _limited(self, values: np.ndarray, features: Any) -> np.ndarray:
+        """Return imputed values of features within their limits."""
+        low, high, is_integer = (limit[features] for limit in self._limits)
+        return np.clip(np.where(is_integer, np.rint(values), values), low, high)
+
+    def _checked_limits(self, n_features: int) -> list[np.ndarray]:
         """Return the limits of each feature, and whether it has integers.
 
         Raises
@@ -329,7 +418,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
                 f"min_value must be at most max_value, and an integer must lie between "
                 f"them for integer_features. This fails for the features {wrong}."
             )
-        return low, high, is_integer
+        return [low, high, is_integer]
 
     def _checked_n_components(self, shape: tuple[int, int]) -> int | None:
         if self.n_components == "auto":
@@ -344,9 +433,6 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
 
     def _validated(self, X: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows, and which of their values are observed."""
-        if is_dask(X):
-            # A computed data frame still has the names of its columns.
-            X = X.compute()
         X = validate_data(
             self,
             X,
@@ -364,5 +450,6 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._marks_by_nan
+        tags.input_tags.categorical = tags.input_tags.string = self._marks_by_nan
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

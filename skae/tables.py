@@ -217,27 +217,27 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
             If a category was not in ``fit``, with ``handle_unknown="error"``.
         """
         check_is_fitted(self)
-        table = self._read(X, reset=False)
-        numbers = np.empty((len(table.values[0]), len(self.variables_)))
+        # The mean of a column is zero.
+        return self._encoded(self._read(X, reset=False), unknown=0.0)
+
+    def _encoded(self, table: Table, unknown: float) -> np.ndarray:
+        """Return the numbers of a table. A category that is unknown has a given one."""
+        numbers = np.full((len(table.values[0]), len(self.variables_)), np.nan)
         for number, encoder in enumerate(self._encoders):
-            missing, values = table.missing[number], table.values[number][:, None]
-            outputs = np.flatnonzero(self.variables_ == number)
-            if encoder is None:
+            rows = np.flatnonzero(~table.missing[number])
+            if encoder is None or not len(rows):
                 continue
-            numbers[np.ix_(missing, outputs)] = np.nan
-            observed = values[~missing]
-            if self.is_categorical_[number] and len(observed):
+            observed = table.values[number][rows].reshape(-1, 1)
+            encoded = encoder.transform(observed)
+            if self.is_categorical_[number]:
                 self._check_known(number, observed)
-                indicators = encoder.transform(observed)
-                frequencies = self._frequencies(number)
-                encoded = (indicators - frequencies) / np.sqrt(frequencies)
-                # An unknown category has no indicator. It becomes the mean.
-                encoded[~indicators.any(axis=1)] = 0
-            elif len(observed):
-                encoded = encoder.transform(observed)
-            else:
-                continue
-            numbers[np.ix_(~missing, outputs)] = encoded
+                frequencies, is_unknown = (
+                    self._frequencies(number),
+                    ~encoded.any(axis=1),
+                )
+                encoded = (encoded - frequencies) / np.sqrt(frequencies)
+                encoded[is_unknown] = unknown
+            numbers[np.ix_(rows, np.flatnonzero(self.variables_ == number))] = encoded
         return numbers
 
     def inverse_transform(self, X):

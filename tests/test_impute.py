@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import sparse
 from sklearn.decomposition import PCA
@@ -214,10 +215,12 @@ def test_other_containers_give_the_same(normal, kind):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_words_and_sparse_rows_and_infinity_raise():
-    words = np.array([["a", 1.0], ["b", None]], dtype=object)
-    with pytest.raises(ValueError, match="could not convert string to float"):
-        small().fit(words)
+def test_mixed_kinds_and_sparse_rows_and_infinity_raise():
+    kinds = np.array([["a", 1.0], [2, None]], dtype=object)
+    with pytest.raises(ValueError, match="Column 0 .* numbers and text"):
+        small().fit(kinds)
+    with pytest.raises(ValueError, match=r"missing_values=-1 .* np\.nan"):
+        small(missing_values=-1).fit([["a", 1.0], ["b", -1]])
     with pytest.raises(TypeError, match="Sparse data was passed"):
         small().fit(sparse.eye(5, format="csr"))
     with pytest.raises(ValueError, match="Input X contains infinity"):
@@ -394,3 +397,122 @@ def test_chosen_features_are_imputed_by_integers(features):
 def test_impossible_limits_are_refused(parameters, message):
     with pytest.raises(ValueError, match=message):
         small(**parameters).fit(counts_with_gaps())
+
+
+def mixed_table(n_rows=400):
+    """Return a table whose columns follow from one hidden number, and gaps for it."""
+    rng = np.random.RandomState(0)
+    hidden = rng.standard_normal(n_rows)
+    table = pd.DataFrame(
+        {
+            "number": hidden + 0.1 * rng.standard_normal(n_rows),
+            "count": pd.array(np.rint(3 * hidden + 9).astype(int), dtype="Int64"),
+            "kind": pd.Categorical(np.where(hidden > 0, "high", "low")),
+            "flag": pd.array(hidden > 0.5, dtype="boolean"),
+            "text": pd.Series(np.where(hidden < -0.5, "a", "b"), dtype=object),
+        }
+    )
+    gaps = rng.random_sample(table.shape) < 0.15
+    gaps[:, 0] &= ~gaps[:, 1:].any(axis=1)
+    return table, table.mask(gaps), gaps
+
+
+@pytest.mark.parametrize("max_iter", [0, 5])
+def test_tables_are_filled_in(max_iter):
+    complete, table, gaps = mixed_table()
+    imputer = AutoencoderImputer(max_iter=max_iter, random_state=0)
+    imputer.set_output(transform="pandas")
+    filled = imputer.fit_transform(table)
+    assert filled.dtypes.equals(complete.dtypes)
+    assert not filled.isna().any(axis=None)
+    # Observed values stay.
+    assert filled.mask(gaps).equals(table)
+    is_right = (filled == complete).to_numpy()
+    for number in (2, 3, 4):
+        hidden = gaps[:, number]
+        mode = complete.iloc[:, number].mode()[0]
+        by_mode = (complete.iloc[hidden, number] == mode).mean()
+        assert is_right[hidden, number].mean() > max(by_mode + 0.1, 0.85)
+    errors = (filled["count"] - complete["count"]).astype(float)[gaps[:, 1]]
+    assert errors.std() < 0.4 * complete["count"].std()
+
+
+def test_tables_are_objects_without_set_output():
+    _, table, _ = mixed_table(100)
+    imputer = AutoencoderImputer(max_iter=0, random_state=0, add_indicator=True)
+    filled = imputer.fit_transform(table)
+    expected = imputer.set_output(transform="pandas").fit_transform(table)
+    assert filled.dtype == object
+    np.testing.assert_array_equal(filled, expected.to_numpy(dtype=object))
+    # Objects that are whole numbers may be any numbers.
+    objects = table.astype(object).to_numpy()
+    found = AutoencoderImputer(max_iter=0, random_state=0).fit_transform(objects)
+    np.testing.assert_array_equal(
+        np.delete(found, 1, 1), np.delete(filled[:, :5], 1, 1)
+    )
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_of_one_library_become_frames_of_another(library):
+    _, table, _ = mixed_table(100)
+    expected = AutoencoderImputer(max_iter=0, random_state=0).fit_transform(table)
+    given = pl.from_pandas(table) if library == "pandas" else table
+    imputer = AutoencoderImputer(max_iter=0, random_state=0).set_output(
+        transform=library
+    )
+    filled = imputer.fit_transform(given)
+    assert type(filled).__module__.startswith(library)
+    found = filled.to_numpy() if library == "pandas" else np.array(filled.rows())
+    np.testing.assert_array_equal(found.astype(str), expected.astype(str))
+
+
+def test_frames_of_numbers_keep_their_dtypes():
+    table = pd.DataFrame(
+        {
+            "integers": pd.array([1, 2, None, 4, 5, 6], dtype="Int64"),
+            "floats": np.array([1, np.nan, 3, 4, 5.5, 6], np.float32),
+            "complete": [2, 4, 6, 8, 10, 12],
+        },
+        index=list("abcdef"),
+    )
+    imputer = AutoencoderImputer(max_iter=0, random_state=0).set_output(
+        transform="pandas"
+    )
+    filled = imputer.fit_transform(table)
+    assert filled.dtypes.equals(table.dtypes)
+    assert filled.index.equals(table.index)
+    assert filled.loc["c", "integers"] == 3
+
+
+def test_limits_hold_in_tables():
+    _, table, _ = mixed_table(100)
+    imputer = AutoencoderImputer(
+        max_iter=0, random_state=0, min_value=1.5, integer_features=["number"]
+    )
+    filled = imputer.set_output(transform="pandas").fit_transform(table)
+    made = filled["number"][table["number"].isna()]
+    assert (made >= 2).all()
+    assert (made % 1 == 0).all()
+
+
+def test_categories_that_were_not_in_fit_stay():
+    _, table, _ = mixed_table(100)
+    imputer = (
+        AutoencoderImputer(max_iter=0, random_state=0)
+        .set_output(transform="pandas")
+        .fit(table)
+    )
+    new = table[:5].copy()
+    new["kind"] = pd.Categorical(["new", "low", "low", None, "high"])
+    filled = imputer.transform(new)
+    assert filled["kind"].tolist()[:3] == ["new", "low", "low"]
+    assert filled["kind"].notna().all()
+
+
+def test_empty_columns_of_tables():
+    _, table, _ = mixed_table(60)
+    table = table.assign(nothing=np.nan)
+    filled = AutoencoderImputer(max_iter=0, random_state=0).fit_transform(table)
+    assert filled.shape == (60, 5)
+    kept = AutoencoderImputer(max_iter=0, random_state=0, keep_empty_features=True)
+    assert (kept.fit_transform(table)[:, 5] == 0).all()

@@ -1,6 +1,15 @@
 """Rows on their way from the user's array to a mini-batch."""
 
-from ._columns import Column, Table, frame, frame_or_array, is_missing
+from ._columns import (
+    Column,
+    Library,
+    Table,
+    frame,
+    frame_or_array,
+    holds_categories,
+    is_missing,
+    library_of,
+)
 from ._dask import (
     DaskLoader,
     DaskRows,

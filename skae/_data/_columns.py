@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, Literal, NamedTuple
 
@@ -30,7 +30,7 @@ class Column:
         Where the table comes from.
 
     dtype : str
-        Name of the dtype in that library.
+        Name of the dtype in that library. "" where the values decide.
 
     is_number : bool
         Whether it holds numbers. Otherwise it holds categories.
@@ -64,6 +64,8 @@ class Column:
     def restored(self, values: np.ndarray, missing: np.ndarray) -> Any:
         """Return values as an array or a series of this dtype.
 
+        Values that a categorical dtype does not know become further levels of it.
+
         Raises
         ------
         ValueError
@@ -75,6 +77,8 @@ class Column:
                 f"missing values, and {int(missing.sum())} of its values are missing. "
                 "Fill them in before, for example by skae.impute.AutoencoderImputer."
             )
+        if self.is_integer and not missing.any():
+            values = np.rint(values.astype(np.float64)).astype(np.int64)
         if self.library == "numpy" and not missing.any():
             return values.astype(self.dtype)
         given = values.tolist()
@@ -84,16 +88,27 @@ class Column:
             array = np.empty(len(given), object)
             array[:] = given
             return array.astype(self.dtype)
-        library = importlib.import_module(self.library)
+        library: Any = importlib.import_module(self.library)
+        levels = self.levels
+        if levels is not None:
+            more = set(values[~missing].tolist()).difference(levels)
+            levels = levels + sorted(more)
+        dtype: Any = self.dtype or None
         if self.library == "polars":
-            dtype = getattr(library, self.dtype)
-            if self.dtype == "Enum":
-                dtype = library.Enum(self.levels)
+            if levels is not None:
+                dtype = library.Enum(levels)
+            elif dtype is not None:
+                dtype = getattr(library, dtype)
             return library.Series(self.name, given, dtype=dtype)
-        dtype = self.dtype
-        if self.levels is not None:
-            dtype = library.CategoricalDtype(self.levels, self.is_ordered)
+        if levels is not None:
+            dtype = library.CategoricalDtype(levels, self.is_ordered)
         return library.Series(given, dtype=dtype)
+
+    def moved_to(self, library: Library) -> Column:
+        """Return this column in a library, where the values decide about its dtype."""
+        if library == self.library:
+            return self
+        return replace(self, library=library, dtype="", levels=None, takes_gaps=True)
 
 
 class Table(NamedTuple):
@@ -172,6 +187,21 @@ def frame_or_array(X: Any) -> Any:
     if rows.dtype.kind in "US" and not hasattr(X, "dtype"):
         rows = check_array(X, dtype=object, ensure_all_finite=False, input_name="X")
     return rows
+
+
+def holds_categories(X: Any) -> bool:
+    """Say whether a column of a frame or an array is anything but numbers."""
+    library = library_of(X)
+    if library == "pandas":
+        kinds = {_kind(X.iloc[:, j], library) for j in range(X.shape[1])}
+    elif library == "polars":
+        kinds = {_kind(X[name], library) for name in X.columns}
+    else:
+        X = frame_or_array(X)
+        kinds = set(X.dtype.kind) - {"b"}
+    if kinds <= set("iuf"):
+        return False
+    return not all(column.is_number for column in Table.of(X).columns)
 
 
 def frame(columns: list[Column], series: list[Any], index: Any = None) -> Any:

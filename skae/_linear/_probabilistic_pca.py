@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -292,14 +292,24 @@ class _Split(NamedTuple):
     patterns: Patterns
 
     @classmethod
-    def of(cls, observed: np.ndarray, rng: np.random.RandomState) -> _Split:
-        chosen = held_out(observed, rng)
+    def of(
+        cls, observed: np.ndarray, rng: np.random.RandomState, variables: Any
+    ) -> _Split:
+        chosen = held_out(observed, rng, variables)
         known = observed & ~chosen
         return cls(chosen, known, Patterns.of(known))
 
 
-def held_out(observed: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """Choose a tenth of the observed values. Each row and column keeps some."""
+def held_out(
+    observed: np.ndarray, rng: np.random.RandomState, variables: Any = None
+) -> np.ndarray:
+    """Choose a tenth of the observed values. Each row and column keeps some.
+
+    Features with the same number in ``variables`` are chosen together.
+    """
+    if variables is not None:
+        first, place = np.unique(variables, return_index=True, return_inverse=True)[1:]
+        return held_out(observed[:, first], rng)[:, place]
     chosen = observed & (rng.random_sample(observed.shape) < _HELD_OUT)
     for axis in (1, 0):
         bare = ~(observed & ~chosen).any(axis=axis, keepdims=True)
@@ -307,13 +317,19 @@ def held_out(observed: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     return chosen
 
 
-def hide_values(observed: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+def hide_values(
+    observed: np.ndarray, rng: np.random.RandomState, variables: Any = None
+) -> np.ndarray:
     """Return which of the observed values a network still sees in training.
 
     Each row also loses the values that another row lacks. So as many are missing as in
     the data, in such groups. A tenth of the values is hidden in addition. A row that
-    would be empty stays as it is.
+    would be empty stays as it is. Features with the same number in ``variables`` are
+    hidden together.
     """
+    if variables is not None:
+        first, place = np.unique(variables, return_index=True, return_inverse=True)[1:]
+        return hide_values(observed[:, first], rng)[:, place]
     others = observed[rng.permutation(len(observed))]
     shown = observed & others & (rng.random_sample(observed.shape) >= _HELD_OUT)
     empty = ~shown.any(axis=1)
@@ -326,6 +342,7 @@ def select_ppca(
     observed: np.ndarray,
     n_components: int | None,
     rng: np.random.RandomState,
+    variables: np.ndarray | None = None,
 ) -> ProbabilisticPCA:
     """Return the model that predicts held-out values best, refitted to all values.
 
@@ -345,10 +362,14 @@ def select_ppca(
 
     rng : RandomState
         Chooses the values to hold out.
+
+    variables : ndarray of shape (n_features,), int, or None
+        Features with the same number are missing together: they encode one column of a
+        table.
     """
     # Find the best number of iterations for each number of components.
     n_splits = int(np.clip(_FEW_VALUES // X.size, 1, _MOST_SPLITS))
-    splits = [_Split.of(observed, rng) for _ in range(n_splits)]
+    splits = [_Split.of(observed, rng, variables) for _ in range(n_splits)]
     tried = [n_components] if n_components else sizes(*X.shape)
     iterations: list[int] = []
 
