@@ -620,6 +620,5 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # Labels start at a model of complete rows.
-        tags.input_tags.allow_nan = not self.target_weight and self.image_shape is None
+        tags.input_tags.allow_nan = self.image_shape is None
         return tags

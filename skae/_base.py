@@ -256,8 +256,9 @@ class BaseAutoencoder(CallbackSupportMixin, EstimatorMixin, FittedTransformer, A
         fraction = self.validation_fraction if self.early_stopping else 0.0
         strata = None
         if data.labels is not None:
-            rows = rows._replace(label=data.labels.for_training)
-            strata = data.labels.strata
+            labels, strata = data.labels.for_training, data.labels.strata
+            rows = rows._replace(label=np.tile(labels, (n_copies, 1)))
+            strata = None if strata is None else np.tile(strata, n_copies)
         hold_out = HoldOut(fraction, data.X_val, data.groups, strata)
         rows, split = hold_out.split(rows, rng, n_copies)
         return Trainer.of(problem, data.X, start, rows, split)
@@ -312,7 +313,8 @@ class BaseAutoencoder(CallbackSupportMixin, EstimatorMixin, FittedTransformer, A
             if is_damaged and data.labels.classes is None and model.kind == "network":
                 # The network's own regression is that of the codes of damaged rows,
                 # which may be smaller than those of the rows that `transform` is given.
-                head = data.labels.head_of(model.encode(data.rows.input))
+                rows = data.X if data.rows.output is None else data.rows.input
+                head = data.labels.head_of(model.encode(rows))
             attributes |= data.labels.attributes(head)
         return attributes
 

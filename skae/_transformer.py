@@ -355,7 +355,7 @@ class FittedTransformer(
             return data, None
         model = self._model
         linear = model if isinstance(model, LinearModel) else model.linear
-        if linear is None or not linear.is_pca:
+        if linear is None or not linear.can_fill:
             raise ValueError(
                 f"Input X contains NaN, but this {type(self).__name__} knows no PCA to "
                 "fill it in. Fit with missing values, or with skip_connections and "

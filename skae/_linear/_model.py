@@ -95,6 +95,9 @@ class LinearModel:
     pca_unexplained : float or None
         Fraction of the variance that PCA with as many components leaves. None if that
         is what the model leaves.
+
+    filler : LinearModel or None
+        PCA of the same rows, which fills in missing values where the model is no PCA.
     """
 
     name: str
@@ -108,6 +111,7 @@ class LinearModel:
     head: tuple[np.ndarray, np.ndarray] | None = None
     deviations: np.ndarray | None = None
     pca_unexplained: float | None = None
+    filler: LinearModel | None = None
 
     kind: ClassVar[str] = "linear"
     """What estimators call the model that they kept."""
@@ -129,6 +133,11 @@ class LinearModel:
     def is_pca(self) -> bool:
         """Whether the components are principal axes."""
         return self.projection is None
+
+    @property
+    def can_fill(self) -> bool:
+        """Whether the model can fill in missing values."""
+        return self.is_pca or self.filler is not None
 
     @property
     def unexplained(self) -> float:
@@ -189,9 +198,10 @@ class LinearModel:
     def fill(self, X: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Return rows with the conditional means of their missing values.
 
-        They are those of probabilistic PCA, which the model has to be. The result has
-        the dtype of ``X``.
+        They are those of probabilistic PCA. The result has the dtype of ``X``.
         """
+        if self.filler is not None:
+            return self.filler.fill(X, observed)
         scaling, model = self.scaling, self._probabilistic
         incomplete = ~observed.all(axis=1)
         known = observed[incomplete]
@@ -220,6 +230,7 @@ class LinearModel:
             projection=None if down is None else down.astype(dtype, copy=False),
             head=head,
             deviations=deviations,
+            filler=None if self.filler is None else self.filler.as_stored(dtype, False),
         )
 
     def weights(self, scaling: Scaling, likelihood: str | None) -> LinearWeights:
