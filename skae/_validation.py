@@ -312,6 +312,7 @@ def _validated_rows(
         names, X = meta(X), _rows_of_dask(X, estimator, beside)
         if isinstance(X, DaskRows):
             validate_data(estimator, names, reset=True, skip_check_array=True)
+            _check_nothing_missing(estimator, X)
             check_finite(estimator, X.extremes)
             return Batch(X), None, None
     data = validated(estimator, X, reset=True, finite=False)
@@ -523,6 +524,17 @@ def _check_no_more(estimator: Any, X_clean: Any, X_val: Any) -> None:
                 f"together with {name}. Leave that out, or fill the missing values in "
                 "by skae.impute.AutoencoderImputer."
             )
+
+
+def _check_nothing_missing(estimator: Any, X: DaskRows) -> None:
+    """Raise ``ValueError`` for missing values in rows that only Dask holds."""
+    if get_tags(estimator).input_tags.allow_nan and np.isnan(X.extremes).any():
+        raise ValueError(
+            f"Input X contains NaN, which {type(estimator).__name__} takes in arrays "
+            f"and memory maps, but not in a Dask collection of more than "
+            f"{RESIDENT_BYTES // 2**20} MiB. Give one of those, or fill the missing "
+            "values in by a skae.impute.AutoencoderImputer that is fitted to some rows."
+        )
 
 
 def _in_a_pipeline(name: str) -> str:
