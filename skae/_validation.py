@@ -392,7 +392,7 @@ def check_finite(
                 raise
             raise ValueError(
                 f"Input {name} contains NaN, which {owner} does not take"
-                f"{_besides(estimator)}. Fill the missing values in before, for "
+                f"{_besides(estimator, data)}. Fill the missing values in before, for "
                 "example by skae.impute.AutoencoderImputer."
             ) from None
     if values.dtype == np.float32:
@@ -409,8 +409,10 @@ def check_finite(
         )
 
 
-def _besides(estimator: Any) -> str:
-    """Say beside which parameter an estimator takes no missing values."""
+def _besides(estimator: Any, data: Any) -> str:
+    """Say beside which parameter, or in what, an estimator takes no missing values."""
+    if issparse(data) and get_tags(estimator).input_tags.allow_nan:
+        return " in a sparse matrix"
     for name, default in (("target_weight", 0), ("image_shape", None)):
         value = getattr(estimator, name, default)
         if hasattr(estimator, "corruption") and value != default:
