@@ -494,8 +494,12 @@ def unchanged_globals():
         return (
             np.random.get_state()[1].tolist(),  # noqa: NPY002
             random.getstate(),
-            # pytest writes the name and the phase of the test there.
-            {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"},
+            # A failure must not print what is in there. pytest writes to it.
+            {
+                name: hash(value)
+                for name, value in os.environ.items()
+                if name != "PYTEST_CURRENT_TEST"
+            },
             np.geterr(),
             keras.config.floatx(),
         )
@@ -562,18 +566,21 @@ def check_against_pca(model, rows, plain, configuration):
     """Check what the documentation promises about PCA."""
     target = plain.get("X_clean", rows)
     pca = PCA(model.n_components_).fit(target)
-    score = pca.explained_variance_ratio_.sum()
     if model.selected_model_ == "linear":
         expected = pca.transform(rows)
         if configuration["whiten"]:
             expected /= np.sqrt(pca.explained_variance_)
         assert_close(model.transform(rows), expected)
-    elif configuration["loss"] == "mean_squared_error":
-        scores = [
-            model.score(rows, **{k: v for k, v in plain.items() if k == "X_clean"})
-        ]
-        if "X_clean" not in plain:
-            assert scores[0] >= score - 1e-6
+        return
+    only_reconstructs = (
+        configuration["loss"] == "mean_squared_error"
+        and configuration["corruption"] == "none"
+        and configuration["penalty"] in ("none", "dropout")
+        and "X_clean" not in plain
+    )
+    if only_reconstructs:
+        explained = pca.explained_variance_ratio_.sum()
+        assert model.score(rows) >= explained - 1e-6
 
 
 @pytest.mark.weekly
@@ -805,8 +812,9 @@ def test_a_detector_is_right(configuration):
     predicted = np.where(scores < model.offset_, -1, 1)
     np.testing.assert_array_equal(model.predict(X), predicted)
     if configuration["contamination"] != "auto":
+        # Equal rows are on the same side.
         share = (expected.predict(rows) < 0).mean()
-        assert share == pytest.approx(configuration["contamination"], abs=0.02)
+        assert 0 < share <= configuration["contamination"]
     contributions = as_rows(model.explain(X))
     np.testing.assert_allclose(contributions.sum(axis=1), 1, rtol=1e-5)
     if container in NAMED:
@@ -878,7 +886,7 @@ def test_an_over_sampler_is_right(configuration):
     assert np.bincount(numbers)[1] >= 0.8 * np.bincount(numbers)[0] - 1
     if container in PANDAS:
         assert made.dtypes.tolist() == X.dtypes.tolist()
-    elif hasattr(X, "dtype") and not container.startswith("Dask"):
+    elif container not in ("objects", "big endian", "lists", "Dask frame"):
         assert made.dtype == X.dtype
     np.testing.assert_array_equal(as_rows(X), before)
 

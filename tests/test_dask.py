@@ -317,6 +317,15 @@ def test_a_collection_with_missing_values_is_scored_by_its_observed_values(digit
     assert fitted.score(lazily(X, [900, 897])) == pytest.approx(fitted.score(X))
 
 
+def test_outliers_of_a_frame_are_explained_in_a_frame():
+    lazy = pytest.importorskip("dask.dataframe")
+    frame = pd.DataFrame(ROWS[:60], columns=list("abcdef"))
+    pca = AutoencoderTransformer(2, hidden_layer_sizes=())
+    detector = AutoencoderOutlierDetector(pca, random_state=0).fit(frame)
+    explained = detector.explain(lazy.from_pandas(frame, npartitions=2))
+    pd.testing.assert_frame_equal(explained, detector.explain(frame))
+
+
 @pytest.mark.usefixtures("never_small")
 @pytest.mark.parametrize(
     ("value", "message"),
