@@ -264,6 +264,9 @@ def validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any:
     shape : tuple
         Which shape they need. None stands for any length.
     """
+    if is_dask(rows):
+        # A computed data frame still has the names of its columns.
+        rows = rows.compute()
     if hasattr(rows, "columns") and hasattr(estimator, "feature_names_in_"):
         # The names must be those of X, in the same order.
         validate_data(estimator, rows, reset=False, skip_check_array=True)

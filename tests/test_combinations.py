@@ -1,123 +1,49 @@
-"""Options in pairs: every combination is right, or refused with a remedy.
+"""Options of autoencoders in pairs: each is right, or refused with a remedy.
 
 A covering array has every pair of options that may be used together at least once. Each
 of its configurations is compared with the same rows in a plain array, with PCA and with
-what its methods promise. What may not be used together is in a list, with the message.
+what its methods promise. What may not be used together is in ``RULES``.
 """
 
 import itertools
-import os
 import pickle
-import random
 import re
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from scipy import sparse
+from containers import (
+    BINARY,
+    CONTAINERS,
+    DASK,
+    INDEX,
+    N_ROWS,
+    NAMED,
+    NAMES,
+    ONLY_INTEGERS,
+    PANDAS,
+    SPARSE,
+    WITH_GAPS,
+    as_rows,
+    assert_close,
+    row_of,
+    rows_of,
+    tolerance_of,
+    with_gaps,
+)
+from covering_array import IMPOSSIBLE, completed, covering, id_of, is_allowed, matches
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
 from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
-from skae.impute import AutoencoderImputer
-from skae.outliers import AutoencoderOutlierDetector
 
-N_ROWS, N_FEATURES = 60, 6
-NAMES = [f"feature {number}" for number in range(N_FEATURES)]
-INDEX = [f"row {number}" for number in range(N_ROWS)]
-
-
-def rows_of(seed, binary=False):
-    """Return rows of integers from 0 to 15, or of zeros and ones, near a plane."""
-    rng = np.random.default_rng(seed)
-    codes, axes = rng.normal(size=(N_ROWS, 2)), AXES
-    rows = np.clip(np.rint(7 + 2 * codes @ axes + rng.normal(size=(1, 1))), 0, 15)
-    rows = np.clip(rows + rng.integers(0, 2, rows.shape), 0, 15)
-    return (rows > 7).astype(float) if binary else rows
-
-
-AXES = np.random.default_rng(9).normal(size=(2, N_FEATURES))
-
-
-def read_only(X):
-    X = X.copy()
-    X.flags.writeable = False
-    return X
-
-
-def memory_map(X):
-    import tempfile
-
-    with tempfile.TemporaryFile() as file:
-        file.write(X.tobytes())
-        file.flush()
-        return np.memmap(file, dtype=X.dtype, mode="r", shape=X.shape)
-
-
-def frame(X):
-    return pd.DataFrame(X, columns=NAMES, index=INDEX[: len(X)])
-
-
-def mixed_frame(X):
-    dtypes = ["Float64", "float32", "Float32", "double[pyarrow]", "object", "float64"]
-    return frame(X).astype(dict(zip(NAMES, dtypes, strict=True)))
-
-
-def nullable(X, dtype):
-    return frame(X).astype("Float64").astype(dtype)
-
-
-def dask_array(X):
-    import dask.array as da
-
-    return da.from_array(X, chunks=(25, 4))
-
-
-def dask_frame(X):
-    import dask.dataframe as dd
-
-    return dd.from_pandas(frame(X), npartitions=3, sort=False)
-
-
-CONTAINERS = {
-    "float64": lambda X: X.copy(),
-    "float32": lambda X: X.astype(np.float32),
-    "float16": lambda X: X.astype(np.float16),
-    "big endian": lambda X: X.astype(">f8"),
-    "integers": lambda X: X.astype(int),
-    "uint8": lambda X: X.astype(np.uint8),
-    "bool": lambda X: X.astype(bool),
-    "objects": lambda X: X.astype(object),
-    "lists": lambda X: X.tolist(),
-    "Fortran": np.asfortranarray,
-    "strided": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
-    "reversed": lambda X: X[::-1].copy()[::-1],
-    "read-only": read_only,
-    "memory map": memory_map,
-    "pandas": frame,
-    "pandas mixed": mixed_frame,
-    "pandas Float64": lambda X: nullable(X, "Float64"),
-    "pandas Int64": lambda X: nullable(X, "Int64"),
-    "pandas boolean": lambda X: nullable(X, "boolean"),
-    "pandas pyarrow": lambda X: nullable(X, "int64[pyarrow]"),
-    "pandas sparse": lambda X: frame(X).astype(pd.SparseDtype(float, 0.0)),
-    "polars": lambda X: pl.DataFrame(X, schema=NAMES, nan_to_null=True),
-    "CSR matrix": sparse.csr_matrix,
-    "CSR array": sparse.csr_array,
-    "CSC matrix": sparse.csc_matrix,
-    "CSC array": sparse.csc_array,
-    "CSR of integers": lambda X: sparse.csr_array(X.astype(int)),
-    "Dask array": dask_array,
-    "Dask frame": dask_frame,
-}
-ONLY_INTEGERS = {"integers", "uint8", "bool", "CSR of integers"}
-BINARY = {"bool", "pandas boolean"}
-SPARSE = {"CSR matrix", "CSR array", "CSC matrix", "CSC array", "CSR of integers"}
-PANDAS = {name for name in CONTAINERS if name.startswith("pandas")}
-NAMED = PANDAS | {"polars", "Dask frame"}
-DASK = {"Dask array", "Dask frame"}
+pytestmark = [
+    pytest.mark.weekly,
+    pytest.mark.slow,
+    pytest.mark.usefixtures("one_thread", "unchanged_globals"),
+]
 
 
 def build_encoder(n_features, n_components):
@@ -196,11 +122,6 @@ AROUND = {
 
 LINKED = {"dense", "linear", "image", "custom", "densely connected"}
 """Estimators with a linear path."""
-
-WITH_GAPS = {"some", "column", "row"}
-
-IMPOSSIBLE = None
-"""In the place of a message: there is nothing to write for these values."""
 
 RULES = [
     # Without a parameter or an argument of this kind.
@@ -286,86 +207,6 @@ RULES = [
         r"NaN, which loss=.* does not take\. Use the squared error, or fill",
     ),
 ]
-
-
-def matches(rule, configuration):
-    """Say whether all that a rule names is chosen. What is open yet is not chosen."""
-    return all(
-        name in configuration and configuration[name] in values
-        for name, values in rule.items()
-    )
-
-
-def is_allowed(configuration, rules):
-    return not any(matches(rule, configuration) for rule, _ in rules)
-
-
-def covering(dimensions, rules, seed=0):
-    """Return configurations in which every allowed pair of values occurs.
-
-    Each starts with a pair that is still missing. Then every other dimension gets the
-    value that adds the most missing pairs.
-    """
-    rng = random.Random(seed)
-    open_pairs = {
-        frozenset(((one, a), (other, b)))
-        for one, other in itertools.combinations(dimensions, 2)
-        for a in dimensions[one]
-        for b in dimensions[other]
-        if is_allowed({one: a, other: b}, rules)
-    }
-    found = []
-    # Sets have no order that is the same in every process.
-    queue = sorted(open_pairs, key=lambda pair: sorted(map(repr, pair)))
-    rng.shuffle(queue)
-    for pair in queue:
-        if pair not in open_pairs:
-            continue
-        configuration = dict(pair)
-        rest = [name for name in dimensions if name not in configuration]
-        rng.shuffle(rest)
-        for name in rest:
-            values = list(dimensions[name])
-            rng.shuffle(values)
-            choices = [
-                (new_pairs(configuration, name, value, open_pairs), value)
-                for value in values
-                if is_allowed({**configuration, name: value}, rules)
-            ]
-            if not choices:
-                break
-            configuration[name] = max(choices, key=lambda choice: choice[0])[1]
-        else:
-            found.append({name: configuration[name] for name in dimensions})
-            open_pairs -= set(
-                map(frozenset, itertools.combinations(configuration.items(), 2))
-            )
-    # Neighbours in this order share programs.
-    return sorted(found, key=id_of)
-
-
-def new_pairs(configuration, name, value, open_pairs):
-    return sum(
-        frozenset((item, (name, value))) in open_pairs for item in configuration.items()
-    )
-
-
-def id_of(configuration):
-    return ", ".join(map(str, configuration.values()))
-
-
-# What may hold missing values, labels and data frames of a configuration.
-
-
-def with_gaps(rows, missing):
-    rows = rows.copy()
-    if missing == "some":
-        rows[np.random.default_rng(1).random(rows.shape) < 0.1] = np.nan
-    if missing == "column":
-        rows[:, 2] = np.nan
-    if missing == "row":
-        rows[4] = np.nan
-    return rows
 
 
 def labels_of(rows, kind):
@@ -476,66 +317,6 @@ def learned(model, configuration, X, y, beside):
     return model
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Compute collections of Dask in this thread."""
-    import dask
-
-    with dask.config.set(scheduler="synchronous"):
-        yield
-
-
-@pytest.fixture
-def unchanged_globals():
-    """Fail a test that changes what is global in the process."""
-    import keras
-
-    def globals_now():
-        return (
-            np.random.get_state()[1].tolist(),  # noqa: NPY002
-            random.getstate(),
-            # A failure must not print what is in there. pytest writes to it.
-            {
-                name: hash(value)
-                for name, value in os.environ.items()
-                if name != "PYTEST_CURRENT_TEST"
-            },
-            np.geterr(),
-            keras.config.floatx(),
-        )
-
-    before = globals_now()
-    yield
-    assert globals_now() == before
-
-
-def as_rows(found):
-    """Return what a method gives, or a container, as a plain array."""
-    if sparse.issparse(found):
-        found = found.toarray()
-    if isinstance(found, pd.DataFrame):
-        return found.to_numpy(float, na_value=np.nan)
-    return np.asarray(found, dtype=float)
-
-
-def row_of(container, number):
-    """Return one row in the same container."""
-    if hasattr(container, "iloc"):
-        return container.iloc[[number]]
-    return container[number : number + 1]
-
-
-def tolerance_of(container):
-    return 2e-3 if container == "float16" else 1e-4
-
-
-def assert_close(found, expected, tolerance=1e-4):
-    found, expected = as_rows(found), as_rows(expected)
-    assert found.shape == expected.shape
-    scale = np.abs(expected).max(initial=1e-30)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
-
-
 def check_output(codes, given, model, configuration):
     """Check the container of codes, its names and its index."""
     names = [f"{type(model).__name__.lower()}{i}" for i in range(model.n_components_)]
@@ -583,9 +364,17 @@ def check_against_pca(model, rows, plain, configuration):
         assert model.score(rows) >= explained - 1e-6
 
 
-@pytest.mark.weekly
-@pytest.mark.slow
-@pytest.mark.usefixtures("unchanged_globals")
+@pytest.mark.parametrize("dimensions", [OPTIONS, AROUND], ids=["options", "around"])
+def test_every_pair_that_is_not_refused_occurs(dimensions):
+    found = covering(dimensions, RULES)
+    for one, other in itertools.combinations(dimensions, 2):
+        there = {(chosen[one], chosen[other]) for chosen in found}
+        for pair in itertools.product(dimensions[one], dimensions[other]):
+            chosen = dict(zip((one, other), pair, strict=True))
+            assert pair in there or completed(chosen, dimensions, RULES) is None
+    assert all(is_allowed(chosen, RULES) for chosen in found)
+
+
 @pytest.mark.parametrize(
     "configuration",
     covering(OPTIONS, RULES) + covering(AROUND, RULES),
@@ -648,266 +437,6 @@ def test_an_autoencoder_is_right(configuration):
     np.testing.assert_array_equal(as_rows(X), before)
 
 
-# The other estimators.
-
-OTHERS = {
-    "container": CONTAINERS,
-    "missing": ["none", "some", "column", "row"],
-    "n_components": ["auto", 2],
-    "max_iter": [0, 2],
-    "add_indicator": [False, True],
-    "keep_empty_features": [False, True],
-    "limits": ["none", "numbers", "arrays"],
-    "integer_features": ["none", "mask", "indices"],
-    "output": ["default", "pandas", "polars"],
-    "route": ["fit", "fit again", "clone", "pickle"],
-}
-IMPUTER_RULES = [
-    (
-        {"container": SPARSE | {"pandas sparse"}},
-        "Sparse data was passed for X, but dense data is required. Use",
-    ),
-    ({"container": ONLY_INTEGERS, "missing": {"some", "column", "row"}}, None),
-]
-
-
-def imputer_of(configuration):
-    limits = {"none": {}, "numbers": {"min_value": 1, "max_value": 14}}
-    limits["arrays"] = {"min_value": np.zeros(N_FEATURES), "max_value": [15.5] * 6}
-    features = {"none": None, "mask": np.arange(N_FEATURES) == 1, "indices": [1, -1]}
-    return AutoencoderImputer(
-        configuration["n_components"],
-        hidden_layer_sizes=(8,),
-        max_iter=configuration["max_iter"],
-        add_indicator=configuration["add_indicator"],
-        keep_empty_features=configuration["keep_empty_features"],
-        integer_features=features[configuration["integer_features"]],
-        random_state=0,
-        **limits[configuration["limits"]],
-    )
-
-
-@pytest.mark.weekly
-@pytest.mark.slow
-@pytest.mark.usefixtures("unchanged_globals")
-@pytest.mark.parametrize("configuration", covering(OTHERS, IMPUTER_RULES), ids=id_of)
-def test_an_imputer_is_right(configuration):
-    container, output = configuration["container"], configuration["output"]
-    rows = with_gaps(rows_of(0, container in BINARY), configuration["missing"])
-    X = CONTAINERS[container](rows)
-    before = as_rows(X).copy()
-    model = imputer_of(configuration)
-    if configuration["route"] == "fit again":
-        model.fit(rows_of(5, True)[:, ::-1])
-    if configuration["route"] == "clone":
-        model = clone(model)
-    if output != "default":
-        model.set_output(transform=output)
-    filled = model.fit(X).transform(X)
-    if configuration["route"] == "pickle":
-        model = pickle.loads(pickle.dumps(model))
-    names = list(model.get_feature_names_out())
-    if output == "default":
-        assert isinstance(filled, np.ndarray)
-        assert filled.dtype == (np.float32 if container == "float32" else np.float64)
-    else:
-        assert isinstance(filled, {"pandas": pd, "polars": pl}[output].DataFrame)
-        assert list(filled.columns) == names
-        if output == "pandas" and container in PANDAS:
-            assert list(filled.index) == INDEX
-    filled = as_rows(filled)
-    assert filled.shape == (N_ROWS, len(names))
-
-    # The container does not matter.
-    expected = imputer_of(configuration).fit(rows).transform(rows)
-    assert_close(filled, expected, tolerance_of(container))
-    if container != "Dask frame":
-        row = model.transform(row_of(X, 4))
-        assert_close(row, filled[4:5], tolerance_of(container))
-
-    # Observed values stay, others are within the limits, and whole where they should.
-    kept = np.ones(N_FEATURES, bool)
-    if (
-        configuration["missing"] == "column"
-        and not configuration["keep_empty_features"]
-    ):
-        kept[2] = False
-    values, given = filled[:, : kept.sum()], rows[:, kept]
-    observed = ~np.isnan(given)
-    np.testing.assert_array_equal(values[observed], given[observed])
-    valid = ~np.isnan(rows).all(axis=0)[kept]
-    imputed = np.where(observed, np.nan, values)[:, valid]
-    low, high = {"none": (-1e9, 1e9), "numbers": (1, 14), "arrays": (0, 15.5)}[
-        configuration["limits"]
-    ]
-    assert np.nanmin(imputed, initial=low) >= low
-    assert np.nanmax(imputed, initial=high) <= high
-    if configuration["integer_features"] != "none":
-        np.testing.assert_array_equal(values[:, 1], np.rint(values[:, 1]))
-    if configuration["add_indicator"]:
-        marks = filled[:, kept.sum() :].astype(bool)
-        expected_marks = np.isnan(rows)[:, np.isnan(rows).any(axis=0)]
-        np.testing.assert_array_equal(marks, expected_marks)
-    np.testing.assert_array_equal(as_rows(X), before)
-
-
-DETECTORS = {
-    "container": CONTAINERS,
-    "estimator": ["dense", "linear", "image", "variational"],
-    "contamination": ["auto", 0.1],
-    "bandwidth": ["auto", 0.5, 1],
-    "whiten": [False, True],
-    "route": ["fit", "fit again", "clone", "pickle"],
-    "missing": ["none"],
-}
-DETECTOR_RULES = [({"estimator": {"variational"}, "whiten": {True}}, None)]
-
-
-def detector_of(configuration):
-    kind = configuration["estimator"]
-    parameters = {
-        "hidden_layer_sizes": (8,),
-        "max_iter": 2,
-        "batch_size": 32,
-        **TRANSFORMERS["estimator"][kind],
-    }
-    if kind == "variational":
-        estimator = VariationalAutoencoderTransformer(**parameters)
-    else:
-        estimator = AutoencoderTransformer(whiten=configuration["whiten"], **parameters)
-    return AutoencoderOutlierDetector(
-        estimator,
-        contamination=configuration["contamination"],
-        bandwidth=configuration["bandwidth"],
-        random_state=0,
-    )
-
-
-@pytest.mark.weekly
-@pytest.mark.slow
-@pytest.mark.usefixtures("unchanged_globals")
-@pytest.mark.parametrize(
-    "configuration", covering(DETECTORS, DETECTOR_RULES), ids=id_of
-)
-def test_a_detector_is_right(configuration):
-    container = configuration["container"]
-    rows = rows_of(0, container in BINARY)
-    X = CONTAINERS[container](rows)
-    before = as_rows(X).copy()
-    model = detector_of(configuration)
-    if configuration["route"] == "fit again":
-        model.fit(rows_of(5, True)[:, ::-1])
-    if configuration["route"] == "clone":
-        model = clone(model)
-    model.fit(X)
-    if configuration["route"] == "pickle":
-        model = pickle.loads(pickle.dumps(model))
-    scores = model.score_samples(X)
-    expected = detector_of(configuration).fit(rows)
-    tolerance = 10 * tolerance_of(container)
-    assert_close(scores, expected.score_samples(rows), tolerance)
-    if container != "Dask frame":
-        assert_close(model.score_samples(row_of(X, 3)), scores[3:4], tolerance)
-    np.testing.assert_array_equal(model.decision_function(X), scores - model.offset_)
-    predicted = np.where(scores < model.offset_, -1, 1)
-    np.testing.assert_array_equal(model.predict(X), predicted)
-    if configuration["contamination"] != "auto":
-        # Equal rows are on the same side.
-        share = (expected.predict(rows) < 0).mean()
-        assert 0 < share <= configuration["contamination"]
-    contributions = as_rows(model.explain(X))
-    np.testing.assert_allclose(contributions.sum(axis=1), 1, rtol=1e-5)
-    if container in NAMED:
-        with pytest.raises(ValueError, match="(?i)feature names must be in the same"):
-            model.predict(X[NAMES[::-1]])
-    np.testing.assert_array_equal(as_rows(X), before)
-
-
-OVER_SAMPLERS = {
-    "container": CONTAINERS,
-    "estimator": ["dense", "linear", "variational"],
-    "labels": ["integers", "strings", "series", "categories", "booleans"],
-    "sampling_strategy": ["auto", 0.8, "all"],
-    "missing": ["none"],
-}
-OVER_SAMPLER_RULES = [
-    (
-        {"container": {"polars"}},
-        r"takes data frames of pandas only.* Convert X by X\.to_pandas\(\)",
-    )
-]
-ROUNDED = ONLY_INTEGERS | {"pandas Int64", "pandas boolean", "pandas pyarrow"}
-
-
-def over_sampler_of(configuration):
-    from skae.imbalance import AutoencoderOverSampler
-
-    return AutoencoderOverSampler(
-        detector_of(
-            {**configuration, "whiten": False, "contamination": "auto", "bandwidth": 1}
-        ).estimator,
-        sampling_strategy=configuration["sampling_strategy"],
-        random_state=0,
-    )
-
-
-def classes_of(kind):
-    numbers = (np.arange(N_ROWS) % 4 == 0).astype(int)
-    text = np.array(["a", "b"])[numbers]
-    return {
-        "integers": numbers.tolist(),
-        "strings": text,
-        "series": pd.Series(text, index=INDEX, name="class"),
-        "categories": pd.Series(text, dtype="category"),
-        "booleans": numbers.astype(bool),
-    }[kind], numbers
-
-
-@pytest.mark.weekly
-@pytest.mark.slow
-@pytest.mark.usefixtures("unchanged_globals")
-@pytest.mark.parametrize(
-    "configuration", covering(OVER_SAMPLERS, OVER_SAMPLER_RULES), ids=id_of
-)
-def test_an_over_sampler_is_right(configuration):
-    container = configuration["container"]
-    rows = rows_of(0, container in BINARY)
-    X, (y, plain_y) = CONTAINERS[container](rows), classes_of(configuration["labels"])
-    before = as_rows(X).copy()
-    made, labels = over_sampler_of(configuration).fit_resample(X, y)
-    expected, numbers = over_sampler_of(configuration).fit_resample(rows, plain_y)
-    if container in ROUNDED:
-        expected = np.clip(np.rint(expected), rows.min(axis=0), rows.max(axis=0))
-    assert_close(made, expected, 1e-3)
-    np.testing.assert_array_equal(as_rows(made)[:N_ROWS], rows)
-    assert list(np.unique(np.asarray(y), return_inverse=True)[0][numbers]) == list(
-        labels
-    )
-    assert np.bincount(numbers)[1] >= 0.8 * np.bincount(numbers)[0] - 1
-    if container in PANDAS:
-        assert made.dtypes.tolist() == X.dtypes.tolist()
-    elif container not in ("objects", "big endian", "lists", "Dask frame"):
-        assert made.dtype == X.dtype
-    np.testing.assert_array_equal(as_rows(X), before)
-
-
-# What may not be used together.
-
-
-def completed(configuration, rules):
-    """Return a configuration with values for what is open, with which no rule matches.
-
-    None if there is no such configuration.
-    """
-    if not is_allowed(configuration, rules):
-        return None
-    for name, values in TRANSFORMERS.items():
-        if name not in configuration:
-            tried = (completed({**configuration, name: one}, rules) for one in values)
-            return next((found for found in tried if found is not None), None)
-    return configuration
-
-
 def refusals():
     """Return a configuration for all values that a rule refuses, and the message."""
     for rule, message in RULES:
@@ -917,7 +446,7 @@ def refusals():
             chosen = dict(zip(rule, values, strict=True))
             # Nothing else is refused, unless it always is.
             others = [one for one in RULES if not matches(one[0], chosen)]
-            found = completed(chosen, others)
+            found = completed(chosen, TRANSFORMERS, others)
             if found and is_allowed(
                 chosen, [one for one in RULES if one[1] is IMPOSSIBLE]
             ):
@@ -925,8 +454,6 @@ def refusals():
                 yield pytest.param(found, messages, id=", ".join(map(str, values)))
 
 
-@pytest.mark.weekly
-@pytest.mark.slow
 @pytest.mark.parametrize(("configuration", "messages"), list(refusals()))
 def test_a_combination_is_refused(configuration, messages):
     _, (X, y, given) = arguments_of(configuration)

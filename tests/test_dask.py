@@ -317,6 +317,19 @@ def test_a_collection_with_missing_values_is_scored_by_its_observed_values(digit
     assert fitted.score(lazily(X, [900, 897])) == pytest.approx(fitted.score(X))
 
 
+@pytest.mark.parametrize("name", ["X_clean", "X_val"])
+def test_frames_beside_the_rows_have_their_names(name):
+    lazy = pytest.importorskip("dask.dataframe")
+    frame = pd.DataFrame(ROWS[:60], columns=list("abcdef"))
+    X = lazy.from_pandas(frame, npartitions=2)
+    model = AutoencoderTransformer(2, hidden_layer_sizes=())
+    expected = copy.copy(model).fit(frame, **{name: frame}).transform(frame)
+    found = model.fit(X, **{name: X}).transform(frame)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.fit(X, **{name: X[list("fedcba")]})
+
+
 def test_outliers_of_a_frame_are_explained_in_a_frame():
     lazy = pytest.importorskip("dask.dataframe")
     frame = pd.DataFrame(ROWS[:60], columns=list("abcdef"))
