@@ -13,6 +13,8 @@ from multiprocessing import current_process
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from ._environment import (
     BackendChoice,
     chosen_backend,
@@ -48,6 +50,23 @@ def __getattr__(name: str) -> Any:
 def ensure_own_process() -> None:
     """Raise ``RuntimeError`` in a process that was forked after Keras had started."""
     __getattr__("backend")
+
+
+def to_numpy(tensor: Any) -> np.ndarray:
+    """Return a tensor, or the value of a Keras variable, as an array of its own.
+
+    ``keras.ops.convert_to_numpy`` asks for a copy while it converts. NumPy 2 warns of
+    that, because variables of Keras and TensorFlow and tensors of PyTorch cannot.
+    """
+    keras = _imported()[0]
+    if isinstance(tensor, keras.Variable):
+        tensor = tensor.value
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        if keras.backend.standardize_dtype(tensor.dtype) == "bfloat16":
+            # PyTorch has no NumPy array of this type.
+            tensor = tensor.float()
+    return np.asarray(tensor).copy()
 
 
 def keras_backend() -> BackendChoice:

@@ -63,7 +63,8 @@ class Labels:
         if y is None:
             raise ValueError(
                 f"This {name} estimator requires y to be passed, but the target y is "
-                f"None. It does so because target_weight={estimator.target_weight}."
+                f"None. It does so because target_weight={estimator.target_weight}. "
+                "Give labels y, or set target_weight=0."
             )
         y = _with_gaps(y)
         check_consistent_length(X, y)

@@ -104,6 +104,8 @@ def like(X: Any, values: np.ndarray, columns: Any = None) -> Any:
     """
     if not hasattr(X, "columns"):
         return values
+    if is_dask(X):
+        X = X.compute()
     columns = X.columns if columns is None else columns
     if not hasattr(X, "iloc"):
         return type(X)(values, schema=list(columns))

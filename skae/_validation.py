@@ -265,6 +265,9 @@ def validated_beside(estimator: Any, rows: Any, name: str, shape: tuple) -> Any:
     shape : tuple
         Which shape they need. None stands for any length.
     """
+    if is_dask(rows):
+        # A computed data frame still has the names of its columns.
+        rows = rows.compute()
     if hasattr(rows, "columns") and hasattr(estimator, "feature_names_in_"):
         # The names must be those of X, in the same order.
         validate_data(estimator, rows, reset=False, skip_check_array=True)
@@ -313,6 +316,7 @@ def _validated_rows(
         names, X = meta(X), _rows_of_dask(X, estimator, beside)
         if isinstance(X, DaskRows):
             validate_data(estimator, names, reset=True, skip_check_array=True)
+            _check_nothing_missing(estimator, X)
             check_finite(estimator, X.extremes)
             return Batch(X), None, None
     data = validated(estimator, X, reset=True, finite=False)
@@ -392,7 +396,7 @@ def check_finite(
                 raise
             raise ValueError(
                 f"Input {name} contains NaN, which {owner} does not take"
-                f"{_besides(estimator)}. Fill the missing values in before, for "
+                f"{_besides(estimator, data)}. Fill the missing values in before, for "
                 "example by skae.impute.AutoencoderImputer."
             ) from None
     if values.dtype == np.float32:
@@ -409,8 +413,10 @@ def check_finite(
         )
 
 
-def _besides(estimator: Any) -> str:
-    """Say beside which parameter an estimator takes no missing values."""
+def _besides(estimator: Any, data: Any) -> str:
+    """Say beside which parameter, or in what, an estimator takes no missing values."""
+    if issparse(data) and get_tags(estimator).input_tags.allow_nan:
+        return " in a sparse matrix"
     for name, default in (("target_weight", 0), ("image_shape", None)):
         value = getattr(estimator, name, default)
         if hasattr(estimator, "corruption") and value != default:
@@ -524,6 +530,17 @@ def _check_no_more(estimator: Any, X_clean: Any, X_val: Any) -> None:
                 f"together with {name}. Leave that out, or fill the missing values in "
                 "by skae.impute.AutoencoderImputer."
             )
+
+
+def _check_nothing_missing(estimator: Any, X: DaskRows) -> None:
+    """Raise ``ValueError`` for missing values in rows that only Dask holds."""
+    if get_tags(estimator).input_tags.allow_nan and np.isnan(X.extremes).any():
+        raise ValueError(
+            f"Input X contains NaN, which {type(estimator).__name__} takes in arrays "
+            f"and memory maps, but not in a Dask collection of more than "
+            f"{RESIDENT_BYTES // 2**20} MiB. Give one of those, or fill the missing "
+            "values in by a skae.impute.AutoencoderImputer that is fitted to some rows."
+        )
 
 
 def _in_a_pipeline(name: str) -> str:

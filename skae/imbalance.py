@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.neighbors import KernelDensity
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.sparsefuncs import min_max_axis
 
 from ._autoencoder import AutoencoderTransformer
 from ._inference import draw_from
@@ -25,7 +26,8 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
 
     One autoencoder is fitted to all rows. One density for each class is fitted to the
     codes of its rows. New codes are drawn from the density and decoded. SMOTE
-    interpolates between rows; here the interpolation is between codes.
+    interpolates between rows; here the interpolation is between codes. New values of
+    integer and boolean features are rounded, and stay within the range of ``X``.
 
     Parameters
     ----------
@@ -96,6 +98,11 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         self.random_state = random_state
 
     def _check_X_y(self, X, y, accept_sparse=None):
+        if type(X).__module__.startswith("polars"):
+            raise ValueError(
+                f"{type(self).__name__} takes data frames of pandas only, as "
+                "imbalanced-learn does. Convert X by X.to_pandas()."
+            )
         found = _columns_of_text(X)
         if found:
             raise ValueError(
@@ -103,7 +110,19 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
                 "hold text. Encode them before, for example by OneHotEncoder in a "
                 "ColumnTransformer."
             )
-        return super()._check_X_y(X, y, accept_sparse)
+        found = _categorical_columns(X)
+        if found:
+            raise ValueError(
+                f"{type(self).__name__} needs numbers, and the columns {found} of X "
+                "are categorical. Encode them before, for example by OneHotEncoder, or "
+                "convert them by astype(float)."
+            )
+        self._has_integers = _are_integers(X)
+        X, y, binarize_y = super()._check_X_y(X, y, accept_sparse)
+        if X.dtype.kind == "O":
+            # Of nullable dtypes of pandas.
+            X = X.astype(np.float64)
+        return X, y, binarize_y
 
     def _fit_resample(self, X, y, **params):
         rng = check_random_state(self.random_state)
@@ -116,6 +135,7 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         codes = np.ascontiguousarray(autoencoder.transform(X))
         deviations = _deviations_within(codes, y)
         rows, labels = [X], [y]
+        low, high = _range_of(X)
         for label, n_rows in self.sampling_strategy_.items():
             if n_rows == 0:
                 continue
@@ -124,7 +144,9 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
                 density = KernelDensity(bandwidth=_BANDWIDTH)
             density = _seeded_clone(density, rng).fit(codes[y == label] / deviations)
             drawn = draw_from(density, n_rows, rng) * deviations
-            made = np.asarray(autoencoder.inverse_transform(drawn)).astype(X.dtype)
+            made = np.asarray(autoencoder.inverse_transform(drawn))
+            rounded = np.clip(np.rint(made), low, high)
+            made = np.where(self._has_integers, rounded, made).astype(X.dtype)
             rows.append(sparse.csr_matrix(made) if sparse.issparse(X) else made)
             labels.append(np.full(n_rows, label, dtype=y.dtype))
         if sparse.issparse(X):
@@ -145,6 +167,29 @@ def _columns_of_text(X) -> list:
         for name, column in zip(names, values.T, strict=True)
         if any(isinstance(value, str) for value in column)
     ]
+
+
+def _categorical_columns(X) -> list:
+    """Return the names of the columns of a data frame that have categories."""
+    if not hasattr(X, "dtypes"):
+        return []
+    return [name for name, dtype in X.dtypes.items() if dtype.name == "category"]
+
+
+def _are_integers(X) -> np.ndarray:
+    """Return for each feature, or for all at once, whether its dtype is of integers."""
+    if hasattr(X, "dtypes"):
+        dtypes = list(X.dtypes)
+    else:
+        dtypes = [getattr(X, "dtype", None) or np.asarray(X).dtype]
+    return np.array([getattr(dtype, "kind", "f") in "iub" for dtype in dtypes])
+
+
+def _range_of(X) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest value of each feature."""
+    if sparse.issparse(X):
+        return min_max_axis(X, axis=0)
+    return X.min(axis=0), X.max(axis=0)
 
 
 def _seeded_clone(estimator, rng: np.random.RandomState):

@@ -1,7 +1,9 @@
 """Data, estimators and helper functions that several tests share."""
 
+import copy
 import os
 import pickle
+import random
 import subprocess
 import sys
 import warnings
@@ -95,6 +97,43 @@ def close_figures():
 
     yield
     plt.close("all")
+
+
+@pytest.fixture
+def one_thread():
+    """Compute collections of Dask in this thread."""
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+@pytest.fixture
+def unchanged_globals():
+    """Fail a test that changes what is global in the process."""
+    import keras
+
+    # To copy an optimizer, Keras imports TensorFlow, if it is there. That sets
+    # variables.
+    copy.deepcopy(keras.optimizers.Adam())
+
+    def globals_now():
+        return (
+            np.random.get_state()[1].tolist(),  # noqa: NPY002
+            random.getstate(),
+            # A failure must not print what is in there. pytest writes to it.
+            {
+                name: hash(value)
+                for name, value in os.environ.items()
+                if name != "PYTEST_CURRENT_TEST"
+            },
+            np.geterr(),
+            keras.config.floatx(),
+        )
+
+    before = globals_now()
+    yield
+    assert globals_now() == before
 
 
 def images(n_components=2, **parameters):

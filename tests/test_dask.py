@@ -317,10 +317,36 @@ def test_a_collection_with_missing_values_is_scored_by_its_observed_values(digit
     assert fitted.score(lazily(X, [900, 897])) == pytest.approx(fitted.score(X))
 
 
+@pytest.mark.parametrize("name", ["X_clean", "X_val"])
+def test_frames_beside_the_rows_have_their_names(name):
+    lazy = pytest.importorskip("dask.dataframe")
+    frame = pd.DataFrame(ROWS[:60], columns=list("abcdef"))
+    X = lazy.from_pandas(frame, npartitions=2)
+    model = AutoencoderTransformer(2, hidden_layer_sizes=())
+    expected = copy.copy(model).fit(frame, **{name: frame}).transform(frame)
+    found = model.fit(X, **{name: X}).transform(frame)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.fit(X, **{name: X[list("fedcba")]})
+
+
+def test_outliers_of_a_frame_are_explained_in_a_frame():
+    lazy = pytest.importorskip("dask.dataframe")
+    frame = pd.DataFrame(ROWS[:60], columns=list("abcdef"))
+    pca = AutoencoderTransformer(2, hidden_layer_sizes=())
+    detector = AutoencoderOutlierDetector(pca, random_state=0).fit(frame)
+    explained = detector.explain(lazy.from_pandas(frame, npartitions=2))
+    pd.testing.assert_frame_equal(explained, detector.explain(frame))
+
+
 @pytest.mark.usefixtures("never_small")
 @pytest.mark.parametrize(
     ("value", "message"),
-    [(np.nan, "contains NaN"), (np.inf, "infinity"), (1e39, "too large")],
+    [
+        (np.nan, "contains NaN, .* not in a Dask collection of more than .* Give one"),
+        (np.inf, "infinity"),
+        (1e39, "too large"),
+    ],
 )
 def test_values_that_no_network_can_see_are_refused(value, message):
     X = ROWS.copy()

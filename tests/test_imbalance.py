@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from imblearn.pipeline import make_pipeline
 from imblearn.utils.estimator_checks import estimator_checks_generator
@@ -155,3 +156,35 @@ def test_columns_of_text_are_named(kind):
     column = "1" if kind == "array" else "'colour'"
     with pytest.raises(ValueError, match=f"the columns \\[{column}\\] of X hold text"):
         AutoencoderOverSampler(LINEAR).fit_resample(X, [0] * 22 + [1] * 8)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int64", "bool", "Int64", "boolean", "int64[pyarrow]", "csr"]
+)
+def test_new_values_of_integers_are_rounded_and_within_the_range(dtype):
+    # Codes of a rare class far from the mean decode to values below zero.
+    rng = np.random.default_rng(0)
+    X = np.rint(np.clip(rng.normal(size=(60, 1)) + rng.normal(size=4), 0, 1.4))
+    y = np.arange(60) % 5 == 0
+    expected, _ = AutoencoderOverSampler(LINEAR, random_state=0).fit_resample(X, y)
+    assert expected.min() < 0
+    if dtype == "csr":
+        given = sparse.csr_array(X.astype(int))
+    elif dtype in ("uint8", "int64", "bool"):
+        given = X.astype(dtype)
+    else:
+        given = pd.DataFrame(X).add_prefix("x").astype(dtype)
+    made, _ = AutoencoderOverSampler(LINEAR, random_state=0).fit_resample(given, y)
+    found = made.toarray() if dtype == "csr" else np.asarray(made, dtype=float)
+    rounded = np.clip(np.rint(expected), X.min(axis=0), X.max(axis=0))
+    np.testing.assert_array_equal(found, rounded)
+
+
+def test_frames_that_imbalanced_learn_cannot_return_are_refused():
+    frame = pd.DataFrame({"a": np.arange(30.0), "b": [1, 2, 3] * 10})
+    y = [0] * 22 + [1] * 8
+    with pytest.raises(ValueError, match=r"Convert X by X\.to_pandas\(\)"):
+        AutoencoderOverSampler(LINEAR).fit_resample(pl.from_pandas(frame), y)
+    frame = frame.astype({"b": "category"})
+    with pytest.raises(ValueError, match=r"the columns \['b'\] of X are categorical"):
+        AutoencoderOverSampler(LINEAR).fit_resample(frame, y)

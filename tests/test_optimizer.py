@@ -242,6 +242,20 @@ def test_optimizer_instances_keep_their_rate_and_state(digits):
     assert moved[-1] < 0.95 * moved[0]
 
 
+@pytest.mark.filterwarnings("error::DeprecationWarning")
+@pytest.mark.parametrize("schedule", [False, True])
+def test_a_fit_with_an_optimizer_instance_does_not_warn(schedule, digits):
+    # NumPy 2 warns of what Keras' variables do to become arrays.
+    rate = 1e-3
+    if schedule:
+        rate = keras.optimizers.schedules.ExponentialDecay(rate, 10, 0.5)
+    adam = keras.optimizers.Adam(rate, beta_1=0.8)
+    before = dict(vars(adam))
+    fitted = small_network(optimizer=adam, max_iter=2).fit(digits)
+    assert fitted.encoder_.count_params() > 0
+    assert vars(adam) == before
+
+
 def test_the_schedule_of_an_optimizer_is_used(digits):
     frozen = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.0, 0.0])
     fitted = small_network(optimizer=keras.optimizers.Adam(frozen), max_iter=3)

@@ -42,12 +42,12 @@ class TensorFlowOptimizer(PackedOptimizer):
         # Copies: steps assign to them, and the user's model has to stay as it is.
         self._variables = []
         for variable in self.packed_variables(variables):
-            values = keras.ops.convert_to_numpy(variable)
+            values = keras.to_numpy(variable)
             copy = keras.Variable(values, dtype=variable.dtype, name=variable.name)
             copy.constraint = variable.constraint
             self._variables.append(copy)
         self._optimizer.build(self._variables)
-        return [np.array(variable) for variable in self.variables]
+        return [keras.to_numpy(variable) for variable in self.variables]
 
     def apply(self, state: list, gradients: list, weights: list) -> tuple[list, list]:
         """Return the weights and the state after a step of Keras' optimizer."""

@@ -322,7 +322,8 @@ def tensors(arrays: Any) -> Any:
 def fetched(arrays: Any) -> Any:
     """Return nested tensors as arrays of their own."""
     return keras.tree.map_structure(
-        lambda array: np.array(array.cpu() if torch.is_tensor(array) else array), arrays
+        lambda one: keras.to_numpy(one) if torch.is_tensor(one) else np.array(one),
+        arrays,
     )
 
 

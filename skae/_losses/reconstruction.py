@@ -261,7 +261,7 @@ def _activated(activation: Any, inputs: np.ndarray) -> np.ndarray:
     """Return what an activation makes of one row of numbers."""
     row = keras.ops.convert_to_tensor(inputs[None].astype(np.float32))
     values = keras.activations.get(activation)(row)
-    return np.nan_to_num(np.asarray(keras.ops.convert_to_numpy(values)), posinf=np.inf)
+    return np.nan_to_num(keras.to_numpy(values), posinf=np.inf)
 
 
 def range_beyond(X: Any, least: float, most: float) -> tuple[Any, Any] | None:

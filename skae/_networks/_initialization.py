@@ -178,7 +178,7 @@ def _fill(model: Any, given: dict, scales: Iterator, rng) -> Variables:
 
 def _first(layer: Any, variable: Any, given: tuple | None, scale: Any, rng):
     if isinstance(layer, keras.Model):
-        return keras.ops.convert_to_numpy(variable.value)
+        return keras.to_numpy(variable)
     if given is not None:
         value = given[0] if len(variable.shape) == 2 else given[1]
         return np.broadcast_to(value, variable.shape).astype(np.float32)
@@ -197,10 +197,10 @@ def _constant(layer: Any, variable: Any) -> np.ndarray:
     initializer = getattr(layer, f"{variable.name}_initializer")
     if isinstance(initializer, keras.initializers.Zeros):
         return np.zeros(variable.shape, np.float32)
-    return keras.ops.convert_to_numpy(initializer(variable.shape)).astype(np.float32)
+    return keras.to_numpy(initializer(variable.shape)).astype(np.float32)
 
 
 def _state(layer: Any, variable: Any, rng) -> np.ndarray:
     if isinstance(layer, keras.layers.Dropout):
         return np.array([rng.randint(2**31), 0], dtype=np.uint32)
-    return keras.ops.convert_to_numpy(variable.value)
+    return keras.to_numpy(variable)
