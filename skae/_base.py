@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -210,6 +211,10 @@ class BaseAutoencoder(CallbackSupportMixin, EstimatorMixin, FittedTransformer, A
         if mask is not None:
             linear = fit_incomplete_pca(X, mask, n_components)
             X = linear.fill(X, mask)
+            if data.labels is not None:
+                # Labels start at a model of complete rows: of those that are filled in.
+                pca = fit_pca(X, Scaling.fit(X), linear.n_components, rng)
+                linear = replace(pca, filler=linear)
         elif self._needs_pca:
             linear = fit_pca(X, Scaling.fit(X), n_components, rng)
         else:

@@ -417,10 +417,9 @@ def _besides(estimator: Any, data: Any) -> str:
     """Say beside which parameter, or in what, an estimator takes no missing values."""
     if issparse(data) and get_tags(estimator).input_tags.allow_nan:
         return " in a sparse matrix"
-    for name, default in (("target_weight", 0), ("image_shape", None)):
-        value = getattr(estimator, name, default)
-        if hasattr(estimator, "corruption") and value != default:
-            return f" together with {name}={value!r}"
+    shape = getattr(estimator, "image_shape", None)
+    if shape is not None and hasattr(estimator, "corruption"):
+        return f" together with image_shape={shape!r}"
     return ""
 
 

@@ -183,10 +183,6 @@ RULES = [
         r"NaN, which VariationalAutoencoderTransformer does not take\. Fill the",
     ),
     (
-        {"missing": WITH_GAPS, "target_weight": {0.5}},
-        r"NaN, .* together with target_weight=0\.5\. Fill the missing values in",
-    ),
-    (
         {"missing": WITH_GAPS, "beside": {"X_clean", "X_val"}},
         r"NaN, .* together with X_.*\. Leave that out, or fill",
     ),

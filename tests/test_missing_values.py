@@ -96,10 +96,10 @@ def curved():
     return X, incomplete, network.fit(incomplete)
 
 
-def test_only_the_dense_estimator_without_labels_says_that_it_takes_nan():
+def test_only_the_dense_estimator_says_that_it_takes_nan():
     assert get_tags(AutoencoderTransformer()).input_tags.allow_nan
+    assert get_tags(AutoencoderTransformer(target_weight=0.5)).input_tags.allow_nan
     for other in (
-        AutoencoderTransformer(target_weight=0.5),
         AutoencoderTransformer(image_shape="auto"),
         VariationalAutoencoderTransformer(),
         AutoencoderOutlierDetector(),
@@ -107,6 +107,45 @@ def test_only_the_dense_estimator_without_labels_says_that_it_takes_nan():
         assert not get_tags(other).input_tags.allow_nan
         with pytest.raises(ValueError, match="Input X contains NaN"):
             other.fit(with_missing(surface(60)), np.arange(60) % 2)
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_labels_start_at_principal_covariates_of_rows_filled_in_by_em(
+    kind, X, incomplete
+):
+    y = X[:, 0] > X[:, 1] if kind == "classes" else X[:, 0] - X[:, 1]
+    model = linear(target_weight=0.5).fit(incomplete, y)
+    mean, W, noise = em_by_hand(incomplete, 2)
+    complete = filled_by_hand(incomplete, mean, W, noise)
+    expected = linear(target_weight=0.5).fit(complete, y)
+    codes = model.transform(incomplete)
+    np.testing.assert_allclose(codes, expected.transform(complete), atol=1e-5)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-3)
+    # The observed values of new rows are what is reconstructed.
+    np.testing.assert_allclose(
+        model.reconstruct(incomplete), expected.reconstruct(complete), atol=1e-5
+    )
+
+
+def test_networks_learn_from_labels_of_incomplete_rows(curved):
+    X, incomplete, _ = curved
+    y = X[:, 0] > np.median(X[:, 0])
+    labelled = AutoencoderTransformer(
+        hidden_layer_sizes=(64, 32), target_weight=0.5, random_state=0
+    ).fit(incomplete, y)
+    assert labelled.selected_model_ == "network"
+    logits = labelled.transform(incomplete) @ labelled.coef_.T + labelled.intercept_
+    assert np.mean(logits.argmax(axis=1) == y) > 0.9
+    assert labelled.best_loss_ < labelled.start_loss_
+
+
+def test_complete_rows_with_labels_fill_in_new_rows(X, incomplete):
+    y = X[:, 0] > X[:, 1]
+    labelled = linear(target_weight=0.5).fit(X, y)
+    filled = linear().fit(X)._model.fill(incomplete, ~np.isnan(incomplete))
+    np.testing.assert_allclose(
+        labelled.transform(incomplete), labelled.transform(filled), rtol=1e-9
+    )
 
 
 def test_the_linear_model_is_that_of_a_hand_written_em(X, incomplete):

@@ -320,7 +320,12 @@ def _checked_config(optimizer: Any) -> dict[str, Any]:
         If a setting would be ignored, or would give wrong results.
     """
     try:
-        config = _with_rate_as_tensor(optimizer).get_config()
+        with warnings.catch_warnings():
+            # Variables of Keras cannot do what NumPy 2 asks for.
+            warnings.filterwarnings(
+                "ignore", "__array__ implementation doesn't accept a copy keyword"
+            )
+            config = optimizer.get_config()
         _check_settings(config)
         # Keras changes the dictionary that it is given.
         type(optimizer).from_config(dict(config))
@@ -328,22 +333,6 @@ def _checked_config(optimizer: Any) -> dict[str, Any]:
         raise ValueError(f"{_NO_CONFIG} {error}") from error
     config.pop("name", None)
     return config
-
-
-def _with_rate_as_tensor(optimizer: Any) -> Any:
-    """Return a stand-in with the same settings, whose rate is no Keras variable.
-
-    Keras makes a NumPy array of the variable for the configuration. NumPy 2 warns of
-    how Keras' variables do that. The optimizer itself stays as it is.
-    """
-    state = dict(vars(optimizer))
-    # No public attribute of the configuration's rate can be set on a copy alone.
-    rate = state.get("_learning_rate")
-    if isinstance(rate, keras.Variable):
-        state["_learning_rate"] = rate.value
-    stand_in = object.__new__(type(optimizer))
-    vars(stand_in).update(state)
-    return stand_in
 
 
 def _check_settings(config: dict[str, Any]) -> None:

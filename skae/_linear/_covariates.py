@@ -123,7 +123,7 @@ class PrincipalCovariates:
             projection=self.encoder,
             head=head,
             pca_unexplained=pca.unexplained,
-            filler=pca,
+            filler=pca.filler or pca,
         )
 
     @classmethod
