@@ -40,7 +40,8 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
     networks have not seen.
 
     Features are standardised, so their units do not matter. Observed values are
-    returned as they are.
+    returned as they are. Columns of categories, text and booleans are encoded by
+    :class:`~skae.tables.TableEncoder` and decoded again.
 
     Read more in ``docs/missing_values.md``.
 
@@ -57,8 +58,8 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         Largest number of epochs. With 0 the imputation is that of probabilistic PCA.
 
     missing_values : int, float or np.nan, default=np.nan
-        The placeholder of missing values. With a number, ``X`` must not have NaN. A
-        data frame with ``pd.NA`` needs np.nan.
+        The placeholder of missing values. With a number, ``X`` must have numbers only,
+        and no NaN. A data frame with ``pd.NA`` needs np.nan.
 
     add_indicator : bool, default=False
         Whether to append a :class:`~sklearn.impute.MissingIndicator` of the values that
@@ -107,6 +108,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
     --------
     sklearn.impute.IterativeImputer : One regression for each feature.
     sklearn.impute.KNNImputer : The mean of the nearest rows.
+    skae.tables.TableEncoder : Encodes columns that are no numbers.
 
     Notes
     -----
@@ -195,7 +197,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, data frame} of shape (n_samples, n_features)
             Rows with missing values.
 
         y : None

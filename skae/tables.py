@@ -76,10 +76,10 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
         For each column of the result, the index of its column in the table.
 
     n_features_in_ : int
-        Number of columns seen in ``fit``.
+        Number of features seen in ``fit``.
 
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of columns seen in ``fit``, if all are strings.
+        Names of features seen in ``fit``, if all are strings.
 
     See Also
     --------

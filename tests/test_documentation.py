@@ -22,10 +22,12 @@ import skae.inspection
 import skae.onnx
 import skae.outliers
 import skae.plot
+import skae.tables
 from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
 from skae.imbalance import AutoencoderOverSampler
 from skae.impute import AutoencoderImputer
 from skae.outliers import AutoencoderOutlierDetector
+from skae.tables import TableEncoder
 
 ROOT = Path(__file__).parents[1]
 API = (ROOT / "docs" / "api.rst").read_text()
@@ -40,6 +42,7 @@ MODULES = (
     skae.onnx,
     skae.outliers,
     skae.plot,
+    skae.tables,
 )
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
@@ -52,6 +55,7 @@ ESTIMATORS = [
     AutoencoderImputer,
     AutoencoderOutlierDetector,
     AutoencoderOverSampler,
+    TableEncoder,
 ]
 DISPLAYS = [getattr(skae.plot, name) for name in skae.plot.__all__]
 
