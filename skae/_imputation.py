@@ -38,6 +38,8 @@ _COPIES = 10
 _MOST_COPIED = 200_000
 """Each copy of a row has other values hidden. Many rows have fewer copies."""
 
+_TINY = float(np.finfo(np.float64).tiny)
+
 _SETTINGS: dict[str, Any] = {
     "loss": "mean_squared_error",
     "optimizer": "adam",
@@ -135,12 +137,17 @@ class Correction:
     fractions : ndarray of shape (n_features,)
         From 0 to 1, the fraction of the networks' correction that is added to a
         feature. 0 for features that are not corrected.
+
+    remaining : ndarray of shape (n_features,)
+        Root of the fraction of the squared error that is left after the correction, on
+        rows that the networks have not seen. 1 for features that are not corrected.
     """
 
     spec: NetworkSpec
     weights: list[dict]
     unit: float
     fractions: np.ndarray
+    remaining: np.ndarray
 
     def of(self, inputs: np.ndarray) -> np.ndarray:
         """Return what is to be added to imputed rows, in deviations."""
@@ -288,7 +295,40 @@ def fit_correction(
     fractions = _fractions(copies, unseen, n_rows)
     if not fractions.any():
         return None, n_iter
-    return Correction(problem.spec, weights, copies.unit, fractions), n_iter
+    errors = copies.batch.mask * (copies.batch.target - unseen * fractions)
+    before = np.square(copies.batch.target, dtype=np.float64).sum(axis=0)
+    after = np.square(errors, dtype=np.float64).sum(axis=0)
+    remaining = np.sqrt(np.where(fractions > 0, after / np.maximum(before, _TINY), 1))
+    return Correction(problem.spec, weights, copies.unit, fractions, remaining), n_iter
+
+
+def deviations_of_errors(
+    rows: np.ndarray,
+    observed: np.ndarray,
+    model: ProbabilisticPCA,
+    rng: np.random.RandomState,
+    variables: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return how large the errors of an imputation are beside those that it expects.
+
+    Probabilistic PCA expects the same noise in every feature. Values are hidden, and
+    the errors of their imputation are measured for each feature.
+
+    Returns
+    -------
+    ratios : ndarray of shape (n_features,)
+        Ratios of root mean squared errors. 1 where few values can be hidden.
+    """
+    found, expected = np.zeros((2, rows.shape[1]))
+    counts = np.zeros(rows.shape[1])
+    for _ in range(_FOLDS):
+        shown = hide_values(observed, rng, variables)
+        mask = observed & ~shown
+        found += np.sum(mask * np.square(rows - model.imputed(rows, shown)), axis=0)
+        expected += np.sum(mask * np.square(model.drawn_errors(shown, rng)), axis=0)
+        counts += mask.sum(axis=0)
+    is_known = (counts >= _FEWEST_ROWS) & (expected > 0)
+    return np.sqrt(np.where(is_known, found / np.maximum(expected, _TINY), 1))
 
 
 def _problem(

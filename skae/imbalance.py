@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_target_type
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.neighbors import KernelDensity
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.sparsefuncs import min_max_axis
+from sklearn.utils.validation import validate_data
 
 from ._autoencoder import AutoencoderTransformer
+from ._data import Table, frame_or_array, holds_categories
 from ._inference import draw_from
 from ._state import EstimatorMixin
+from .tables import TableEncoder
 
 __all__ = ["AutoencoderOverSampler"]
 
@@ -28,6 +32,11 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
     codes of its rows. New codes are drawn from the density and decoded. SMOTE
     interpolates between rows; here the interpolation is between codes. New values of
     integer and boolean features are rounded, and stay within the range of ``X``.
+
+    Tables of pandas with categories, text and booleans are encoded by
+    :class:`~skae.tables.TableEncoder` and decoded again. Their categories are drawn in
+    proportion to how probable they are, and numbers vary by what the autoencoder
+    leaves.
 
     Parameters
     ----------
@@ -103,20 +112,10 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
                 f"{type(self).__name__} takes data frames of pandas only, as "
                 "imbalanced-learn does. Convert X by X.to_pandas()."
             )
-        found = _columns_of_text(X)
-        if found:
-            raise ValueError(
-                f"{type(self).__name__} needs numbers, and the columns {found} of X "
-                "hold text. Encode them before, for example by OneHotEncoder in a "
-                "ColumnTransformer."
-            )
-        found = _categorical_columns(X)
-        if found:
-            raise ValueError(
-                f"{type(self).__name__} needs numbers, and the columns {found} of X "
-                "are categorical. Encode them before, for example by OneHotEncoder, or "
-                "convert them by astype(float)."
-            )
+        if not sparse.issparse(X) and holds_categories(X):
+            y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+            validate_data(self, X=X, reset=True, skip_check_array=True)
+            return X, y, binarize_y
         self._has_integers = _are_integers(X)
         X, y, binarize_y = super()._check_X_y(X, y, accept_sparse)
         if X.dtype.kind == "O":
@@ -126,6 +125,12 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
 
     def _fit_resample(self, X, y, **params):
         rng = check_random_state(self.random_state)
+        encoder = None
+        if not sparse.issparse(X) and holds_categories(X):
+            # The rows of a table stay as they are. Numbers stand for them.
+            encoder, original = TableEncoder(), _objects(X)
+            X = encoder.fit_transform(X)
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         given = self.estimator
         if given is None:
             given = AutoencoderTransformer(min(16, *X.shape))
@@ -134,7 +139,10 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         # The user may have asked for data frames.
         codes = np.ascontiguousarray(autoencoder.transform(X))
         deviations = _deviations_within(codes, y)
-        rows, labels = [X], [y]
+        if encoder is not None:
+            restored = np.asarray(autoencoder.inverse_transform(codes))
+            residuals = (X - restored).std(axis=0)
+        rows, labels = [X if encoder is None else original], [y]
         low, high = _range_of(X)
         for label, n_rows in self.sampling_strategy_.items():
             if n_rows == 0:
@@ -145,9 +153,12 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
             density = _seeded_clone(density, rng).fit(codes[y == label] / deviations)
             drawn = draw_from(density, n_rows, rng) * deviations
             made = np.asarray(autoencoder.inverse_transform(drawn))
-            rounded = np.clip(np.rint(made), low, high)
-            made = np.where(self._has_integers, rounded, made).astype(X.dtype)
-            rows.append(sparse.csr_matrix(made) if sparse.issparse(X) else made)
+            if encoder is None:
+                rounded = np.clip(np.rint(made), low, high)
+                made = np.where(self._has_integers, rounded, made).astype(X.dtype)
+                rows.append(sparse.csr_matrix(made) if sparse.issparse(X) else made)
+            else:
+                rows.append(np.stack(encoder._drawn(made, residuals, rng), axis=1))
             labels.append(np.full(n_rows, label, dtype=y.dtype))
         if sparse.issparse(X):
             stacked = sparse.vstack(rows, format=X.format)
@@ -156,24 +167,16 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         return stacked, np.concatenate(labels)
 
 
-def _columns_of_text(X) -> list:
-    """Return the names or the numbers of the columns in which there is text."""
-    values = None if sparse.issparse(X) else np.asarray(X)
-    if values is None or values.ndim != 2 or values.dtype.kind not in "OU":
-        return []
-    names = list(getattr(X, "columns", range(values.shape[1])))
-    return [
-        name
-        for name, column in zip(names, values.T, strict=True)
-        if any(isinstance(value, str) for value in column)
-    ]
-
-
-def _categorical_columns(X) -> list:
-    """Return the names of the columns of a data frame that have categories."""
-    if not hasattr(X, "dtypes"):
-        return []
-    return [name for name, dtype in X.dtypes.items() if dtype.name == "category"]
+def _objects(X) -> np.ndarray:
+    """Return the values of a table as objects."""
+    table = Table.of(frame_or_array(X))
+    rows = np.empty((len(table.values[0]), len(table.columns)), object)
+    for number, (column, values) in enumerate(
+        zip(table.columns, table.values, strict=True)
+    ):
+        is_whole = column.is_integer and not table.missing[number].any()
+        rows[:, number] = (values.astype(np.int64) if is_whole else values).tolist()
+    return rows
 
 
 def _are_integers(X) -> np.ndarray:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from ._data import Column, Table, frame, holds_categories, is_dask, library_of
-from ._imputation import Correction, Units, fit_correction
+from ._imputation import Correction, Units, deviations_of_errors, fit_correction
 from ._linear import ProbabilisticPCA, select_ppca
 from ._networks import checked_sizes
 from ._state import EstimatorMixin, restore_on_error
@@ -77,9 +77,15 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         Features whose imputed values are rounded to integers: a mask, indices, or names
         of ``feature_names_in_``.
 
+    sample_posterior : bool, default=False
+        Whether to draw missing values from their conditional distribution, given the
+        observed values of their row, in place of its mean: for multiple imputation.
+        Categories are drawn in proportion to how probable they are.
+
     random_state : int, RandomState instance or None, default=None
         Determines the held-out values, the folds, the initial weights and the values
-        that are hidden in training. Pass an int for the same result in every fit.
+        that are hidden in training, and what ``sample_posterior`` draws. Pass an int
+        for the same result in every fit and transform.
 
     Attributes
     ----------
@@ -113,7 +119,10 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     The imputed values are estimates of the conditional mean. They vary less than the
-    values that are missing, and the uncertainty is not drawn.
+    values that are missing. With ``sample_posterior`` they vary as much. Numbers are
+    drawn from a normal distribution, whose deviations are those of the errors of values
+    that were hidden in ``fit``. Other draws of a fitted imputer need another
+    ``random_state``: ``imputer.set_params(random_state=1).transform(X)``.
 
     Rows without any observed value get the mean of each feature. With fewer than 20
     such rows as have one, probabilistic PCA is kept.
@@ -150,6 +159,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         "min_value": [None, Interval(Real, None, None, closed="both"), "array-like"],
         "max_value": [None, Interval(Real, None, None, closed="both"), "array-like"],
         "integer_features": ["array-like", None],
+        "sample_posterior": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -157,6 +167,9 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
     _correction: Correction | None
     _encoder: TableEncoder | None
     """Encodes a table whose columns are not all numbers."""
+
+    _deviations: np.ndarray
+    """Of what is drawn, beside those that probabilistic PCA expects."""
 
     _units: Units
     _valid: Any
@@ -177,6 +190,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         min_value=-np.inf,
         max_value=np.inf,
         integer_features=None,
+        sample_posterior=False,
         random_state=None,
     ):
         self.n_components = n_components
@@ -188,6 +202,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         self.min_value = min_value
         self.max_value = max_value
         self.integer_features = integer_features
+        self.sample_posterior = sample_posterior
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -251,6 +266,12 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
                 *(rows, known, self._model, self._units, sizes),
                 *(int(self.max_iter), rng, variables),
             )
+        if self._model is not None and self.sample_posterior:
+            self._deviations = deviations_of_errors(
+                rows, known, self._model, rng, variables
+            )
+            if self._correction is not None:
+                self._deviations *= self._correction.remaining
         self.n_iter_ = max(n_iter, 1)
         self.n_components_ = self._model.n_components if self._model else 0
         self.corrected_features_ = np.zeros(self.n_features_in_, bool)
@@ -278,16 +299,25 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = X.compute() if is_dask(X) else X
         values, known, observed = self._read(X, reset=False)
+        rng = None
+        if self.sample_posterior:
+            if not hasattr(self, "_deviations"):
+                raise ValueError(
+                    "sample_posterior=True needs a fit with sample_posterior=True, "
+                    "which measures how far values may differ. Call fit again."
+                )
+            rng = check_random_state(self.random_state)
         with np.errstate(under="ignore"):
             if self._encoder is None:
                 filled = np.zeros_like(values)
                 valid = np.flatnonzero(self._valid)
-                imputed = self._filled(values[:, valid], known[:, valid])
+                imputed = self._filled(values[:, valid], known[:, valid], rng)
                 filled[:, valid] = np.where(
                     known[:, valid], values[:, valid], self._limited(imputed, valid)
                 )
             else:
-                filled = self._decoded(X, self._filled(values, known), observed)
+                imputed = self._filled(values, known, rng)
+                filled = self._decoded(X, imputed, observed, rng)
         kept = np.arange(self.n_features_in_)
         if not self.keep_empty_features:
             kept = kept[self._valid]
@@ -349,8 +379,17 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         values = self._encoder._encoded(table, unknown=np.nan)
         return values, ~np.isnan(values), ~np.stack(table.missing, axis=1)
 
-    def _filled(self, values: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Return complete rows. Values that are known may be rounded."""
+    def _filled(
+        self,
+        values: np.ndarray,
+        known: np.ndarray,
+        rng: np.random.RandomState | None,
+    ) -> np.ndarray:
+        """Return complete rows. Values that are known may be rounded.
+
+        Numbers are drawn if there is a random state. Those of categories are not: what
+        is drawn are the categories.
+        """
         incomplete = ~known.all(axis=1)
         if self._model is None or not incomplete.any():
             return values
@@ -359,11 +398,18 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         imputed = self._model.imputed(rows, known)
         if self._correction is not None:
             imputed += self._correction.of(self._units.inputs(imputed, known))
+        if rng is not None:
+            errors = self._model.drawn_errors(known, rng) * self._deviations
+            if self._encoder is not None:
+                errors[:, self._encoder.is_categorical_[self._encoder.variables_]] = 0
+            imputed += errors
         filled = values.copy()
         filled[incomplete] = self._units.invert(imputed)
         return filled
 
-    def _decoded(self, X: Any, filled: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    def _decoded(
+        self, X: Any, filled: np.ndarray, observed: np.ndarray, rng: Any
+    ) -> np.ndarray:
         """Return a table as objects, with its own values where they are observed."""
         assert self._encoder is not None
         encoder = self._encoder
@@ -371,7 +417,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         rows = np.empty(observed.shape, object)
         for number, column in enumerate(table.columns):
             own = filled[:, encoder.variables_ == number]
-            decoded = encoder._values(number, own, np.zeros(len(own), bool))
+            decoded = encoder._values(number, own, np.zeros(len(own), bool), rng)
             if column.is_number and self._valid[number]:
                 decoded = self._limited(decoded[:, None], [number])[:, 0]
             elif column.is_number:

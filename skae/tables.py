@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -20,7 +20,7 @@ from ._data import Column, Table, frame, frame_or_array
 from ._state import EstimatorMixin, restore_on_error
 from ._validation import selected_features
 
-__all__ = ["TableEncoder"]
+__all__ = ["TableEncoder", "sample_table"]
 
 
 class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
@@ -303,6 +303,25 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
                 found.append(name)
         return np.array(found, dtype=object)
 
+    def _drawn(
+        self, numbers: np.ndarray, deviations: np.ndarray, rng: np.random.RandomState
+    ) -> list[np.ndarray]:
+        """Return the columns of new rows, given the means of their numbers.
+
+        Numbers get normal noise with the given deviations. Categories are drawn in
+        proportion to how probable they are.
+        """
+        nothing, found = np.zeros(len(numbers), bool), []
+        for number, column in enumerate(self._columns):
+            is_own = self.variables_ == number
+            own = numbers[:, is_own]
+            if column.is_number:
+                own = own + deviations[is_own] * rng.standard_normal(own.shape)
+            values = np.empty(len(own), object)
+            values[:] = self._values(number, own, nothing, rng).tolist()
+            found.append(values)
+        return found
+
     def _read(self, X: Any, reset: bool) -> Table:
         X = frame_or_array(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
@@ -349,8 +368,18 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
         """Return how many columns before this one hold categories."""
         return int(self.is_categorical_[:number].sum())
 
-    def _values(self, number: int, own: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Return the values of a column. Those that are missing are arbitrary."""
+    def _values(
+        self,
+        number: int,
+        own: np.ndarray,
+        missing: np.ndarray,
+        rng: np.random.RandomState | None = None,
+    ) -> np.ndarray:
+        """Return the values of a column. Those that are missing are arbitrary.
+
+        Categories are the most probable ones, or drawn in proportion to how probable
+        they are.
+        """
         column, decoded = self._columns[number], self._decoded[number]
         if not own.shape[1]:
             return np.full(len(own), None)
@@ -358,6 +387,9 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
         if not column.is_number:
             frequencies = self._frequencies(number)
             chances = own * np.sqrt(frequencies) + frequencies
+            if rng is not None:
+                ends = np.clip(chances, 0, None).cumsum(axis=1)
+                chances = ends > ends[:, -1:] * rng.random_sample((len(own), 1))
             return decoded[chances.argmax(axis=1)]
         values = (own * self.scale_[number] + self.mean_[number])[:, 0]
         if column.is_integer:
@@ -372,6 +404,69 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def sample_table(pipeline, n_samples=1, random_state=None):
+    """Generate rows of a table: sample numbers, and decode them.
+
+    Codes are drawn from their distribution and decoded. Numbers get normal noise with
+    the variance that the autoencoder leaves. Categories are drawn in proportion to how
+    probable they are.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted. Its first step is a :class:`TableEncoder`, its second and last one an
+        autoencoder of skae.
+
+    n_samples : int, default=1
+        Number of rows.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines what is drawn. Pass an int for the same rows in every call.
+
+    Returns
+    -------
+    table : {data frame, ndarray} of shape (n_samples, n_features_in_)
+        New rows, with the columns and the dtypes of the table in ``fit``.
+
+    Raises
+    ------
+    TypeError
+        If the pipeline has other steps.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skae import AutoencoderTransformer
+    >>> from skae.tables import TableEncoder, sample_table
+    >>> table = pd.DataFrame({"age": [20, 40, 60, 80], "pet": ["cat", "dog"] * 2})
+    >>> pca = AutoencoderTransformer(1, hidden_layer_sizes=())
+    >>> pipeline = make_pipeline(TableEncoder(), pca).fit(table)
+    >>> sample_table(pipeline, 100, random_state=0).shape
+    (100, 2)
+    """
+    steps = [step for _, step in getattr(pipeline, "steps", [])]
+    is_known = len(steps) == 2 and isinstance(steps[0], TableEncoder)
+    if not (is_known and hasattr(steps[1], "sample")):
+        raise TypeError(
+            "pipeline must be a Pipeline of two steps, a TableEncoder and an "
+            f"autoencoder of skae. Got {pipeline!r} instead."
+        )
+    encoder, autoencoder = steps
+    rng = check_random_state(random_state)
+    numbers = np.asarray(autoencoder.sample(n_samples, random_state=rng))
+    deviations = np.full(numbers.shape[1], np.sqrt(autoencoder.noise_variance_))
+    nothing = np.zeros(len(numbers), bool)
+    values = encoder._drawn(numbers, deviations, rng)
+    series = [
+        column.restored(part, nothing if decoded.size else ~nothing)
+        for column, part, decoded in zip(
+            encoder._columns, values, encoder._decoded, strict=True
+        )
+    ]
+    return frame(encoder._columns, series)
 
 
 def _most_frequent(

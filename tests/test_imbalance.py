@@ -146,21 +146,56 @@ def test_sparse_rows_come_back_in_their_format(kind, imbalanced):
     assert rows.format == kind
 
 
-@pytest.mark.parametrize("kind", ["frame", "categories", "array"])
-def test_columns_of_text_are_named(kind):
-    X = pd.DataFrame({"size": np.arange(30.0), "colour": ["red", "blue", "grey"] * 10})
-    if kind == "categories":
-        X = X.astype({"colour": "category"})
-    if kind == "array":
-        X = X.to_numpy()
-    column = "1" if kind == "array" else "'colour'"
-    with pytest.raises(ValueError, match=f"the columns \\[{column}\\] of X hold text"):
-        AutoencoderOverSampler(LINEAR).fit_resample(X, [0] * 22 + [1] * 8)
+def mixed_table():
+    """Return a table whose columns depend on the class, and the classes."""
+    rng = np.random.RandomState(0)
+    y = np.repeat([0, 1], [160, 40])
+    size = 2 * y + rng.standard_normal(200)
+    table = pd.DataFrame(
+        {
+            "size": size,
+            "count": np.rint(3 * size + 10).astype(int),
+            "kind": pd.Categorical(np.where(size + rng.rand(200) > 1, "b", "a")),
+            "text": pd.Series(rng.choice(["x", "yy"], 200)),
+            "flag": rng.random_sample(200) < 0.3,
+        }
+    )
+    return table, y
 
 
-@pytest.mark.parametrize(
-    "dtype", ["uint8", "int64", "bool", "Int64", "boolean", "int64[pyarrow]", "csr"]
-)
+def test_tables_get_rows_whose_categories_exist():
+    table, y = mixed_table()
+    sampler = AutoencoderOverSampler(AutoencoderTransformer(2), random_state=0)
+    rows, labels = sampler.fit_resample(table, y)
+    assert rows.dtypes.equals(table.dtypes)
+    pd.testing.assert_frame_equal(rows[:200], table)
+    assert np.bincount(labels).tolist() == [160, 160]
+    new, rare = rows[200:], table[y == 1]
+    assert set(new["text"]) == {"x", "yy"}
+    # Categories are drawn: they do not all become the most frequent one.
+    assert new["flag"].mean() == pytest.approx(rare["flag"].mean(), abs=0.15)
+    assert (new["kind"] == "b").mean() == pytest.approx(1, abs=0.1)
+    assert new["size"].mean() == pytest.approx(rare["size"].mean(), abs=0.4)
+    assert new["size"].std() == pytest.approx(rare["size"].std(), rel=0.4)
+    assert new["count"].between(table["count"].min(), table["count"].max()).all()
+
+
+def test_tables_as_arrays_of_objects():
+    table, y = mixed_table()
+    sampler = AutoencoderOverSampler(LINEAR, random_state=0)
+    rows, _ = sampler.fit_resample(table.astype(object).to_numpy(), y)
+    assert rows.shape == (320, 5)
+    assert set(rows[:, 2]) == {"a", "b"}
+
+
+def test_tables_have_no_missing_values():
+    table, y = mixed_table()
+    table.loc[3, "kind"] = None
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        AutoencoderOverSampler(LINEAR).fit_resample(table, y)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "Int64", "int64[pyarrow]", "csr"])
 def test_new_values_of_integers_are_rounded_and_within_the_range(dtype):
     # Codes of a rare class far from the mean decode to values below zero.
     rng = np.random.default_rng(0)
@@ -185,6 +220,3 @@ def test_frames_that_imbalanced_learn_cannot_return_are_refused():
     y = [0] * 22 + [1] * 8
     with pytest.raises(ValueError, match=r"Convert X by X\.to_pandas\(\)"):
         AutoencoderOverSampler(LINEAR).fit_resample(pl.from_pandas(frame), y)
-    frame = frame.astype({"b": "category"})
-    with pytest.raises(ValueError, match=r"the columns \['b'\] of X are categorical"):
-        AutoencoderOverSampler(LINEAR).fit_resample(frame, y)

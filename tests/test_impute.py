@@ -516,3 +516,53 @@ def test_empty_columns_of_tables():
     assert filled.shape == (60, 5)
     kept = AutoencoderImputer(max_iter=0, random_state=0, keep_empty_features=True)
     assert (kept.fit_transform(table)[:, 5] == 0).all()
+
+
+def test_draws_have_the_conditional_distribution():
+    covariance = np.array([[2.0, 1.2, 0.4], [1.2, 1.5, 0.3], [0.4, 0.3, 1.0]])
+    rng = np.random.RandomState(0)
+    X = rng.multivariate_normal([1, 2, 3], covariance, 4000)
+    lacks = X.copy()
+    lacks[::2, 0] = np.nan
+    imputer = AutoencoderImputer(2, max_iter=0, sample_posterior=True, random_state=0)
+    made = imputer.fit(lacks).transform(lacks)[::2]
+    # A normal distribution given two of its three values.
+    weights = np.linalg.solve(covariance[1:, 1:], covariance[1:, 0])
+    variance = covariance[0, 0] - covariance[0, 1:] @ weights
+    residuals = made[:, 0] - 1 - (made[:, 1:] - [2, 3]) @ weights
+    assert residuals.mean() == pytest.approx(0, abs=0.1)
+    assert residuals.std() == pytest.approx(np.sqrt(variance), rel=0.1)
+    np.testing.assert_array_equal(made[:, 1:], X[::2, 1:])
+
+
+def test_draws_cover_what_is_missing():
+    X = surface(600)
+    gaps = np.random.RandomState(0).random_sample(X.shape) < 0.2
+    lacks = np.where(gaps, np.nan, X)
+    imputer = AutoencoderImputer(
+        hidden_layer_sizes=(64,), max_iter=30, sample_posterior=True, random_state=0
+    ).fit(lacks)
+    draws = [imputer.set_params(random_state=i).transform(lacks) for i in range(20)]
+    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+    covered = ((low <= X) & (high >= X))[gaps].mean()
+    assert 0.75 < covered < 0.97
+    np.testing.assert_array_equal(draws[-1], imputer.transform(lacks))
+    with pytest.raises(ValueError, match="needs a fit with sample_posterior=True"):
+        small().fit(lacks).set_params(sample_posterior=True).transform(lacks)
+
+
+def test_categories_are_drawn_in_proportion():
+    table = pd.DataFrame(
+        {
+            "a": np.random.RandomState(0).randn(1000),
+            "b": np.random.RandomState(1).choice(["x", "y"], 1000, p=[0.3, 0.7]),
+        }
+    )
+    lacks = table.copy()
+    lacks.loc[:399, "b"] = None
+    imputer = AutoencoderImputer(1, max_iter=0, sample_posterior=True, random_state=0)
+    imputer.set_output(transform="pandas")
+    made = imputer.fit_transform(lacks)["b"][:400]
+    assert (made == "x").mean() == pytest.approx(0.3, abs=0.1)
+    imputer.set_params(sample_posterior=False)
+    assert (imputer.transform(lacks)["b"][:400] == "y").all()

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skae import AutoencoderTransformer
-from skae.tables import TableEncoder
+from skae.tables import TableEncoder, sample_table
 
 N_ROWS = 60
 
@@ -288,3 +288,40 @@ def test_a_pipeline_reduces_and_returns_tables():
     back = front.inverse_transform(codes)
     assert back.dtypes.equals(table.dtypes)
     assert (back["kind"] == table["kind"]).mean() > 0.95
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_new_rows_are_like_those_of_the_table(library):
+    rng = np.random.RandomState(0)
+    hidden = rng.randn(1000)
+    table = pd.DataFrame(
+        {
+            "number": hidden + 0.5 * rng.randn(1000),
+            "count": np.rint(hidden + 5).astype(int),
+            "kind": np.where(hidden + 0.5 * rng.randn(1000) > 0.8, "rare", "common"),
+            "flag": rng.rand(1000) < 0.2,
+        }
+    )
+    given = pl.from_pandas(table) if library == "polars" else table
+    pipeline = make_pipeline(
+        TableEncoder(), AutoencoderTransformer(2, hidden_layer_sizes=())
+    ).fit(given)
+    new = sample_table(pipeline, 2000, random_state=0)
+    assert type(new) is type(given)
+    new = new.to_pandas() if library == "polars" else new
+    assert list(new.dtypes) == list(table.dtypes)
+    for name in ("number", "count"):
+        assert new[name].mean() == pytest.approx(table[name].mean(), abs=0.15)
+        assert new[name].std() == pytest.approx(table[name].std(), rel=0.25)
+    for name, value in (("kind", "rare"), ("flag", True)):
+        frequency = (table[name] == value).mean()
+        assert (new[name] == value).mean() == pytest.approx(frequency, abs=0.08)
+    again = sample_table(pipeline, 2000, random_state=0)
+    assert again.equals(new if library == "pandas" else pl.from_pandas(new))
+
+
+def test_new_rows_need_a_pipeline_that_starts_with_an_encoder():
+    pipeline = make_pipeline(AutoencoderTransformer(2), AutoencoderTransformer(2))
+    for wrong in (pipeline, TableEncoder()):
+        with pytest.raises(TypeError, match="two steps, a TableEncoder"):
+            sample_table(wrong)

@@ -191,6 +191,20 @@ class ProbabilisticPCA:
         """
         return self._completed(X, observed, patterns or Patterns.of(observed), None)
 
+    def drawn_errors(
+        self, observed: np.ndarray, rng: np.random.RandomState
+    ) -> np.ndarray:
+        """Return by how much missing values may differ from their conditional means.
+
+        It is 0 for observed values. The differences have the conditional distribution
+        of the missing values, which does not depend on the values that are observed: so
+        a row that is drawn and then imputed shows it.
+        """
+        n_rows, noise = len(observed), np.sqrt(self.positive_noise)
+        rows = rng.standard_normal((n_rows, self.n_components)) @ self.loadings.T
+        rows += self.mean + noise * rng.standard_normal(observed.shape)
+        return rows - self.imputed(rows, observed)
+
     def stepped(
         self, X: np.ndarray, observed: np.ndarray, patterns: Patterns
     ) -> tuple[np.ndarray, ProbabilisticPCA]:
