@@ -128,7 +128,8 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         encoder = None
         if not sparse.issparse(X) and holds_categories(X):
             # The rows of a table stay as they are. Numbers stand for them.
-            encoder, original = TableEncoder(), _objects(X)
+            encoder = TableEncoder().set_output(transform="default")
+            original = _objects(X)
             X = encoder.fit_transform(X)
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         given = self.estimator

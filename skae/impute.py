@@ -323,7 +323,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
             kept = kept[self._valid]
         flags = np.empty((len(filled), 0), bool)
         if self.indicator_ is not None:
-            flags = self.indicator_.transform(np.where(observed, 0, np.nan))
+            flags = np.asarray(self.indicator_.transform(np.where(observed, 0, np.nan)))
         library = _get_output_config("transform", self)["dense"]
         if library not in ("pandas", "polars") or library_of(X) == "numpy":
             return (

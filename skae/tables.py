@@ -178,7 +178,10 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
             encoder: Any = None
             decoded, n_outputs = np.empty(0), 0
             if len(observed) and column.is_number:
-                encoder, n_outputs = StandardScaler().fit(observed), 1
+                # The user may have asked for data frames everywhere.
+                encoder = StandardScaler().set_output(transform="default")
+                encoder.fit(observed)
+                n_outputs = 1
                 self.mean_[number] = encoder.mean_[0]
                 self.scale_[number] = encoder.scale_[0]
                 decoded = np.array([observed.min(), observed.max()])
@@ -340,7 +343,7 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
             sparse_output=False,
             min_frequency=self.min_frequency,
             handle_unknown="ignore" if unknown == "error" else unknown,
-        )
+        ).set_output(transform="default")
         try:
             return encoder.fit(observed)
         except TypeError as error:

@@ -180,6 +180,15 @@ def test_tables_get_rows_whose_categories_exist():
     assert new["count"].between(table["count"].min(), table["count"].max()).all()
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_tables_with_frames_everywhere(library):
+    table, y = mixed_table()
+    expected, _ = AutoencoderOverSampler(LINEAR, random_state=0).fit_resample(table, y)
+    with config_context(transform_output=library):
+        rows, _ = AutoencoderOverSampler(LINEAR, random_state=0).fit_resample(table, y)
+    pd.testing.assert_frame_equal(rows, expected)
+
+
 def test_tables_as_arrays_of_objects():
     table, y = mixed_table()
     sampler = AutoencoderOverSampler(LINEAR, random_state=0)

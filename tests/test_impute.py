@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
@@ -482,6 +483,17 @@ def test_frames_of_numbers_keep_their_dtypes():
     assert filled.dtypes.equals(table.dtypes)
     assert filled.index.equals(table.index)
     assert filled.loc["c", "integers"] == 3
+
+
+def test_indicators_are_columns_of_frames():
+    _, table, _ = mixed_table(60)
+    imputer = AutoencoderImputer(max_iter=0, random_state=0, add_indicator=True)
+    with config_context(transform_output="pandas"):
+        filled = imputer.fit_transform(table)
+    flags = filled.filter(like="missingindicator_")
+    assert flags.columns.str.removeprefix("missingindicator_").tolist() == list(table)
+    np.testing.assert_array_equal(flags, table.isna())
+    assert filled[table.columns].dtypes.equals(table.dtypes)
 
 
 def test_limits_hold_in_tables():

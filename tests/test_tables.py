@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from pandas.testing import assert_frame_equal as assert_pandas_equal
 from polars.testing import assert_frame_equal as assert_polars_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -157,6 +158,18 @@ def test_the_index_and_the_names_are_kept():
     assert list(numbers.columns) == ["float64", "text_x", "text_yy"]
     assert_pandas_equal(encoder.inverse_transform(numbers), table)
     assert encoder.variables_.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_everywhere_change_nothing_inside(library):
+    table = pandas_table()[["float64", "text", "bool", "Int64"]]
+    expected = TableEncoder().fit_transform(table)
+    with config_context(transform_output=library):
+        encoder = TableEncoder()
+        numbers = encoder.fit_transform(table)
+        assert type(numbers).__module__.startswith(library)
+        np.testing.assert_array_equal(numbers.to_numpy(), expected)
+        assert_pandas_equal(encoder.inverse_transform(numbers), table)
 
 
 def test_integers_are_rounded_and_stay_in_range():
