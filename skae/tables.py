@@ -129,6 +129,9 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
     _decoded: list[np.ndarray]
     """For each column its smallest and largest number, or what its categories are."""
 
+    _is_whole: np.ndarray
+    """Which columns hold whole numbers only, as integers or as floats."""
+
     def __init__(
         self,
         categorical_features="from_dtype",
@@ -170,6 +173,7 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
         self.categories_, self.frequencies_ = [], []
         self.mean_, self.scale_ = np.full((2, self.n_features_in_), np.nan)
         self._encoders, self._decoded = [], []
+        self._is_whole = np.zeros(self.n_features_in_, bool)
         counts = []
         for number, (column, values, missing) in enumerate(
             zip(table.columns, table.values, table.missing, strict=True)
@@ -185,6 +189,7 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
                 self.mean_[number] = encoder.mean_[0]
                 self.scale_[number] = encoder.scale_[0]
                 decoded = np.array([observed.min(), observed.max()])
+                self._is_whole[number] = (observed == np.rint(observed)).all()
             elif len(observed):
                 encoder = self._fitted_one_hot(column, observed)
                 indicators = encoder.transform(observed)
@@ -381,7 +386,7 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
         """Return the values of a column. Those that are missing are arbitrary.
 
         Categories are the most probable ones, or drawn in proportion to how probable
-        they are.
+        they are. What is drawn has whole numbers where the table has no others.
         """
         column, decoded = self._columns[number], self._decoded[number]
         if not own.shape[1]:
@@ -395,10 +400,9 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
                 chances = ends > ends[:, -1:] * rng.random_sample((len(own), 1))
             return decoded[chances.argmax(axis=1)]
         values = (own * self.scale_[number] + self.mean_[number])[:, 0]
-        if column.is_integer:
+        if column.is_integer or (rng is not None and self._is_whole[number]):
             values = np.clip(np.rint(values), *decoded)
-            return values.astype(np.int64)
-        return values
+        return values.astype(np.int64) if column.is_integer else values
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -414,7 +418,7 @@ def sample_table(pipeline, n_samples=1, random_state=None):
 
     Codes are drawn from their distribution and decoded. Numbers get normal noise with
     the variance that the autoencoder leaves. Categories are drawn in proportion to how
-    probable they are.
+    probable they are. Columns of whole numbers get whole numbers.
 
     Parameters
     ----------

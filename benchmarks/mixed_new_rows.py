@@ -1,0 +1,162 @@
+"""
+Tables of several kinds: how good generated rows are.
+
+Half of the rows of a table train a generator, which generates as many rows. The other
+half are real rows that it has not seen.
+
+- Gradient boosting learns the target from generated rows and is tested on real rows.
+  The figure is its area under the ROC curve, beside that of learning from the rows that
+  trained the generator.
+- Gradient boosting learns to tell generated rows from real ones, with cross-validation.
+  An area under the ROC curve of 0.5 is the best for the generator.
+
+    python benchmarks/mixed_new_rows.py --data mixed/
+
+A Gaussian copula is the contender: normal scores of ranks, and their correlations.
+"""
+
+import argparse
+import warnings
+
+import numpy as np
+import pandas as pd
+from mixed_labels import TARGETS
+from mixed_tables import tables
+from quality import markdown
+from scipy.stats import norm, rankdata
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+
+from skae import AutoencoderTransformer, VariationalAutoencoderTransformer
+from skae.tables import TableEncoder, sample_table
+
+MOST_ROWS = 2000
+
+
+class GaussianCopula:
+    """Normal scores of each column, with equal values in random order."""
+
+    def fit(self, table):
+        rng = np.random.default_rng(0)
+        self.table = table
+        ranks = [rankdata(self._codes(name)) for name in table]
+        ranks = [rank + rng.uniform(-0.5, 0.5, len(rank)) for rank in ranks]
+        scores = norm.ppf(np.transpose(ranks) / (len(table) + 1) + 1e-6)
+        self.correlations = np.corrcoef(np.nan_to_num(scores, posinf=4, neginf=-4).T)
+        return self
+
+    def sample(self, n_rows, seed):
+        rng = np.random.default_rng(seed)
+        means = np.zeros(len(self.correlations))
+        drawn = rng.multivariate_normal(means, self.correlations, n_rows)
+        columns = {}
+        for name, places in zip(self.table, norm.cdf(drawn).T, strict=True):
+            order = np.argsort(self._codes(name), kind="stable")
+            rows = order[(places * len(order)).astype(int)]
+            columns[name] = self.table[name].iloc[rows].reset_index(drop=True)
+        return pd.DataFrame(columns)
+
+    def _codes(self, name):
+        column = self.table[name]
+        codes = column if column.dtype.kind == "f" else column.cat.codes
+        return codes.to_numpy()
+
+
+class Generator:
+    """An autoencoder of skae behind a TableEncoder."""
+
+    def __init__(self, autoencoder):
+        self.pipeline = make_pipeline(TableEncoder(), autoencoder)
+
+    def fit(self, table):
+        self.pipeline.fit(table)
+        return self
+
+    def sample(self, n_rows, seed):
+        return sample_table(self.pipeline, n_rows, random_state=seed)
+
+
+class RealRows:
+    """The rows that train the generators: what generated rows can be at best."""
+
+    def fit(self, table):
+        self.table = table
+        return self
+
+    def sample(self, n_rows, seed):
+        return self.table.sample(n_rows, random_state=seed, replace=True)
+
+
+def contenders(n_features):
+    """Return the generators by name."""
+    k = min(16, n_features)
+    return {
+        "real rows": RealRows(),
+        "Gaussian copula": GaussianCopula(),
+        "FAMD": Generator(AutoencoderTransformer(k, hidden_layer_sizes=())),
+        "skae": Generator(AutoencoderTransformer(k, random_state=0)),
+        "skae, variational": Generator(
+            VariationalAutoencoderTransformer(k, random_state=0)
+        ),
+    }
+
+
+def boosting():
+    return HistGradientBoostingClassifier(
+        categorical_features="from_dtype", max_iter=50, random_state=0
+    )
+
+
+def area(classifier, X, y):
+    """Return the area under the ROC curve, the mean over pairs of classes."""
+    chances = classifier.predict_proba(X)
+    if len(classifier.classes_) == 2:
+        return roc_auc_score(y == classifier.classes_[1], chances[:, 1])
+    return roc_auc_score(y, chances, multi_class="ovo", labels=classifier.classes_)
+
+
+def study(folder):
+    """Yield a record of each table and generator."""
+    for name, table in tables(folder):
+        if name not in TARGETS:
+            continue
+        target, left_out = TARGETS[name]
+        table = table.drop(columns=left_out).dropna()[:MOST_ROWS]
+        table = table.apply(
+            lambda c: c.cat.remove_unused_categories() if c.dtype.kind != "f" else c
+        )
+        train, test = train_test_split(
+            table, test_size=0.5, stratify=table[target], random_state=0
+        )
+        n_numbers = TableEncoder().fit_transform(train).shape[1]
+        n_features = n_numbers - (train.dtypes == "category").sum()
+        for contender, generator in contenders(n_features).items():
+            made = generator.fit(train).sample(len(train), 0)
+            learnt = boosting().fit(made.drop(columns=target), made[target].astype(str))
+            both = pd.concat([made, test[: len(made)]], ignore_index=True).astype(
+                train.dtypes
+            )
+            is_real = np.arange(len(both)) >= len(made)
+            told = cross_val_score(boosting(), both, is_real, scoring="roc_auc", cv=3)
+            yield {
+                "table": name,
+                "generator": contender,
+                "target": area(
+                    learnt, test.drop(columns=target), test[target].astype(str)
+                ),
+                "real or generated": told.mean(),
+            }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", help="folder of parquet files")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    records = pd.DataFrame(study(options.data)).set_index(["table", "generator"])
+    for measure in records:
+        wide = records[measure].unstack("generator")[list(contenders(2))]
+        wide.loc["mean"] = wide.mean()
+        print(f"\n{measure}\n\n{markdown(wide)}")
