@@ -17,12 +17,19 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._data import Column, Table, frame, holds_categories, is_dask, library_of
+from ._data import (
+    Column,
+    Table,
+    frame,
+    holds_categories,
+    is_dask,
+    library_of,
+    selected_features,
+)
 from ._imputation import Correction, Units, deviations_of_errors, fit_correction
 from ._linear import ProbabilisticPCA, select_ppca
 from ._networks import checked_sizes
 from ._state import EstimatorMixin, restore_on_error
-from ._validation import selected_features
 from .tables import TableEncoder
 
 __all__ = ["AutoencoderImputer"]

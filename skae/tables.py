@@ -16,9 +16,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._data import Column, Table, frame, frame_or_array
+from ._data import Column, Table, frame, frame_or_array, selected_features
 from ._state import EstimatorMixin, restore_on_error
-from ._validation import selected_features
 
 __all__ = ["TableEncoder", "sample_table"]
 

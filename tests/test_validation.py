@@ -378,7 +378,6 @@ def test_every_row_needs_a_group(groups, message):
 @pytest.mark.parametrize(
     ("estimator", "words"),
     [
-        (AutoencoderTransformer(target_weight=0.5), "together with target_weight=0.5"),
         (AutoencoderTransformer(image_shape=(8, 8)), "with image_shape=\\(8, 8\\)"),
         (VariationalAutoencoderTransformer(), "VariationalAutoencoderTransformer does"),
         (AutoencoderOutlierDetector(), "AutoencoderOutlierDetector does not take"),

@@ -9,6 +9,7 @@ from ._columns import (
     holds_categories,
     is_missing,
     library_of,
+    selected_features,
 )
 from ._dask import (
     DaskLoader,

@@ -339,3 +339,41 @@ def is_missing(value: Any) -> bool:
     except TypeError:
         # The NA of pandas is neither equal to itself nor not.
         return True
+
+
+def selected_features(estimator: Any, name: str, features: Any) -> np.ndarray:
+    """Return a mask of features, given as a mask, as indices or by names.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Knows ``n_features_in_``, and ``feature_names_in_`` if there are names.
+
+    name : str
+        Of the parameter, for errors.
+
+    features : array-like of bool, int or str
+        What was given.
+    """
+    n_features = estimator.n_features_in_
+    given = np.asarray(features)
+    mask = np.zeros(n_features, bool)
+    if given.dtype.kind == "b" and given.shape == (n_features,):
+        return given
+    if given.dtype.kind in "OU":
+        names = getattr(estimator, "feature_names_in_", np.array([], object))
+        missing = [str(one) for one in given if one not in names]
+        if missing:
+            raise ValueError(
+                f"{name} names {missing}, which X does not have. Names need a data "
+                "frame whose columns have names that are strings."
+            )
+        return np.isin(names, given)
+    in_range = given.dtype.kind in "iu" and (-n_features <= given).all()
+    if not (given.size == 0 or (in_range and (given < n_features).all())):
+        raise ValueError(
+            f"{name} must be a mask of {n_features} features, indices of them, or "
+            f"names. Got {features!r} instead."
+        )
+    mask[given.astype(int)] = True
+    return mask
