@@ -12,8 +12,8 @@ the classifiers. The others are test rows. The classifiers see standardised code
 
 Then 20 % of the values are hidden at random, in training and in test rows. The rows are
 encoded as they are ("NaN"), or filled in by AutoencoderImputer first ("imputed"). Both
-are compared with FAMD of the filled in rows, and the error is that of all values of the
-table, also of those that were hidden.
+are compared with FAMD of the filled in rows. Errors are in the units of the observed
+training values, and are those of all values, also of those that were hidden.
 
     python benchmarks/mixed_labels.py --data mixed/ --seeds 2 --save mixed_labels.csv
     python benchmarks/mixed_labels.py --read mixed_labels.csv     # print them again
@@ -71,13 +71,15 @@ CONTENDERS = {
 
 
 def ways(train, test, seed):
-    """Yield the ways in which rows are given, and training and test rows."""
-    yield "complete", train, test
+    """Yield the ways in which rows are given, an encoder, training and test rows."""
+    encoder = TableEncoder(handle_unknown="ignore")
+    yield "complete", encoder.fit(train), train, test
     train, _ = hidden(train, HIDDEN, seed)
     test, _ = hidden(test, HIDDEN, seed + 1000)
+    encoder.fit(train)
     imputer = AutoencoderImputer(random_state=seed).set_output(transform="pandas")
-    yield "imputed", imputer.fit_transform(train), imputer.transform(test)
-    yield "NaN", train, test
+    yield "imputed", encoder, imputer.fit_transform(train), imputer.transform(test)
+    yield "NaN", encoder, train, test
 
 
 def accuracies(train, y_train, test, y_test):
@@ -101,8 +103,7 @@ def study(folder, seeds):
             *rows, y_train, y_test = train_test_split(
                 X, y, test_size=1 / 3, stratify=y, random_state=seed
             )
-            for way, train, test in ways(*rows, seed):
-                encoder = TableEncoder(handle_unknown="ignore").fit(train)
+            for way, encoder, train, test in ways(*rows, seed):
                 encoded = [encoder.transform(part) for part in (train, test)]
                 truth = encoder.transform(rows[1])
                 setting = {"table": name, "seed": seed, "way": way}
