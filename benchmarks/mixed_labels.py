@@ -11,9 +11,9 @@ the classifiers. The others are test rows. The classifiers see standardised code
   encoded table: median and largest.
 
 Then 20 % of the values are hidden at random, in training and in test rows. The rows are
-encoded as they are ("NaN"), or filled in by AutoencoderImputer first ("imputed"). Both
-are compared with FAMD of the filled in rows. Errors are in the units of the observed
-training values, and are those of all values, also of those that were hidden.
+encoded with their gaps ("incomplete"), or filled in by AutoencoderImputer first
+("imputed"). Both are compared with FAMD of the filled in rows. Errors are in the units
+of the observed training values, and are those of all values, also of hidden ones.
 
     python benchmarks/mixed_labels.py --data mixed/ --seeds 2 --save mixed_labels.csv
     python benchmarks/mixed_labels.py --read mixed_labels.csv     # print them again
@@ -79,7 +79,7 @@ def ways(train, test, seed):
     encoder.fit(train)
     imputer = AutoencoderImputer(random_state=seed).set_output(transform="pandas")
     yield "imputed", encoder, imputer.fit_transform(train), imputer.transform(test)
-    yield "NaN", encoder, train, test
+    yield "incomplete", encoder, train, test
 
 
 def accuracies(train, y_train, test, y_test):
