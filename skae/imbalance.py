@@ -64,7 +64,7 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         For each class the number of rows made.
 
     estimator_ : estimator
-        The autoencoder, fitted to all rows.
+        The autoencoder, fitted to all rows, or to the numbers of a table's rows.
 
     n_features_in_ : int
         Number of features seen in ``fit``.
@@ -129,7 +129,7 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         if not sparse.issparse(X) and holds_categories(X):
             # The rows of a table stay as they are. Numbers stand for them.
             encoder = TableEncoder().set_output(transform="default")
-            original = _objects(X)
+            original = Table.of(frame_or_array(X)).as_objects()
             X = encoder.fit_transform(X)
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         given = self.estimator
@@ -166,18 +166,6 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
         else:
             stacked = np.vstack(rows)
         return stacked, np.concatenate(labels)
-
-
-def _objects(X) -> np.ndarray:
-    """Return the values of a table as objects."""
-    table = Table.of(frame_or_array(X))
-    rows = np.empty((len(table.values[0]), len(table.columns)), object)
-    for number, (column, values) in enumerate(
-        zip(table.columns, table.values, strict=True)
-    ):
-        is_whole = column.is_integer and not table.missing[number].any()
-        rows[:, number] = (values.astype(np.int64) if is_whole else values).tolist()
-    return rows
 
 
 def _are_integers(X) -> np.ndarray:

@@ -167,6 +167,16 @@ class Table(NamedTuple):
         columns, values, missing = (list(part) for part in zip(*read, strict=True))
         return cls(columns, values, missing, X.index if library == "pandas" else None)
 
+    def as_objects(self) -> np.ndarray:
+        """Return the values as one array of objects. Integers stay integers."""
+        rows = np.empty((len(self.values[0]), len(self.columns)), object)
+        for number, column in enumerate(self.columns):
+            values = self.values[number]
+            if column.is_integer and not self.missing[number].any():
+                values = values.astype(np.int64)
+            rows[:, number] = values.tolist()
+        return rows
+
 
 def library_of(X: Any) -> Library:
     """Return where a table comes from. What is no frame becomes an array."""
