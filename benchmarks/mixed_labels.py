@@ -126,10 +126,10 @@ def study(folder, seeds):
 
 
 def report(records):
-    """Print gains and errors over all settings, and the mean gains of each table."""
+    """Print gains and errors over all settings, then gains by table and components."""
     records = records.set_index(["table", "seed", "k", "way", "codes"])
     measures = records.unstack(["way", "codes"])
-    summary, by_table = {}, {}
+    summary, both = {}, {}
     for way, codes in records.index.droplevel(["table", "seed", "k"]).unique():
         base = "complete" if way == "complete" else "imputed"
         gains = pd.DataFrame(
@@ -147,10 +147,11 @@ def report(records):
             "largest error": ratio.max(),
             "settings": len(gains),
         }
-        by_table[line] = gains.mean(axis=1).groupby("table").mean()
+        both[line] = gains.mean(axis=1)
     print(markdown(pd.DataFrame(summary).T.round(3)))
-    print("\nMean gain of both classifiers\n")
-    print(markdown(pd.DataFrame(by_table).round(3)))
+    for by in ("table", "k"):
+        print(f"\nMean gain of both classifiers, by {by}\n")
+        print(markdown(pd.DataFrame(both).groupby(by).mean().round(3)))
 
 
 if __name__ == "__main__":
