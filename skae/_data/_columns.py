@@ -337,7 +337,8 @@ def _are_numbers(name: Any, dtype: str, values: np.ndarray) -> bool:
             f"Column {name!r} has the dtype {dtype} and holds {found}. "
             "Turn all of its values into one kind."
         )
-    return kinds == {"numbers"}
+    # A column without values may be one of numbers.
+    return kinds <= {"numbers"}
 
 
 def is_missing(value: Any) -> bool:
