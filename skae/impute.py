@@ -175,7 +175,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
     _encoder: TableEncoder | None
     """Encodes a table whose columns are not all numbers."""
 
-    _deviations: np.ndarray
+    _deviations: np.ndarray | None
     """Of what is drawn, beside those that probabilistic PCA expects."""
 
     _units: Units
@@ -259,7 +259,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
             values, known = values[:, self._valid], known[:, self._valid]
         with_values = known.any(axis=1)
         values, known = values[with_values].astype(np.float64), known[with_values]
-        self._model = self._correction = None
+        self._model = self._correction = self._deviations = None
         n_iter = 0
         if values.size:
             self._units = Units.of(values, known)
@@ -308,7 +308,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         values, known, observed = self._read(X, reset=False)
         rng = None
         if self.sample_posterior:
-            if not hasattr(self, "_deviations"):
+            if self._model is not None and self._deviations is None:
                 raise ValueError(
                     "sample_posterior=True needs a fit with sample_posterior=True, "
                     "which measures how far values may differ. Call fit again."
@@ -337,8 +337,8 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
                 np.hstack([filled[:, kept], flags]) if flags.size else filled[:, kept]
             )
         # The result is a frame with the dtypes of X.
-        nothing = np.zeros(len(filled), bool)
-        columns = [Table.of(X).columns[number].moved_to(library) for number in kept]
+        nothing, table = np.zeros(len(filled), bool), Table.of(X)
+        columns = [table.columns[number].moved_to(library) for number in kept]
         names = self.get_feature_names_out()[len(kept) :]
         columns += [Column(name, library, "", is_number=False) for name in names]
         if self._encoder is None:

@@ -560,6 +560,14 @@ def test_draws_cover_what_is_missing(curve):
         small().fit(lacks).set_params(sample_posterior=True).transform(lacks)
 
 
+def test_a_later_fit_forgets_how_far_values_differed(normal):
+    imputer = small(max_iter=0, sample_posterior=True).fit(with_missing(normal))
+    imputer.set_params(sample_posterior=False).fit(with_missing(normal))
+    imputer.set_params(sample_posterior=True)
+    with pytest.raises(ValueError, match="needs a fit with sample_posterior=True"):
+        imputer.transform(with_missing(normal))
+
+
 def test_categories_are_drawn_in_proportion():
     table = pd.DataFrame(
         {

@@ -181,9 +181,11 @@ class Table(NamedTuple):
 def library_of(X: Any) -> Library:
     """Return where a table comes from. What is no frame becomes an array."""
     module = type(X).__module__.partition(".")[0]
-    if module in ("pandas", "polars") and hasattr(X, "columns"):
-        return module  # type: ignore[return-value]
-    return "numpy"
+    if not hasattr(X, "columns"):
+        return "numpy"
+    if module == "pandas":
+        return "pandas"
+    return "polars" if module == "polars" else "numpy"
 
 
 def frame_or_array(X: Any) -> Any:
