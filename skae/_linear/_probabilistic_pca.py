@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -322,8 +322,7 @@ def held_out(
     Features with the same number in ``variables`` are chosen together.
     """
     if variables is not None:
-        first, place = np.unique(variables, return_index=True, return_inverse=True)[1:]
-        return held_out(observed[:, first], rng)[:, place]
+        return _of_variables(held_out, observed, rng, variables)
     chosen = observed & (rng.random_sample(observed.shape) < _HELD_OUT)
     for axis in (1, 0):
         bare = ~(observed & ~chosen).any(axis=axis, keepdims=True)
@@ -342,13 +341,20 @@ def hide_values(
     hidden together.
     """
     if variables is not None:
-        first, place = np.unique(variables, return_index=True, return_inverse=True)[1:]
-        return hide_values(observed[:, first], rng)[:, place]
+        return _of_variables(hide_values, observed, rng, variables)
     others = observed[rng.permutation(len(observed))]
     shown = observed & others & (rng.random_sample(observed.shape) >= _HELD_OUT)
     empty = ~shown.any(axis=1)
     shown[empty] = observed[empty]
     return shown
+
+
+def _of_variables(
+    choose: Callable, observed: np.ndarray, rng: np.random.RandomState, variables: Any
+) -> np.ndarray:
+    """Choose values of the first feature of each variable, and the others like it."""
+    first, of_feature = np.unique(variables, return_index=True, return_inverse=True)[1:]
+    return choose(observed[:, first], rng)[:, of_feature]
 
 
 def select_ppca(
