@@ -14,7 +14,7 @@ from sklearn.utils.sparsefuncs import min_max_axis
 from sklearn.utils.validation import validate_data
 
 from ._autoencoder import AutoencoderTransformer
-from ._data import Table, frame_or_array, holds_categories
+from ._data import table_with_categories
 from ._inference import draw_from
 from ._state import EstimatorMixin
 from .tables import TableEncoder
@@ -112,7 +112,7 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
                 f"{type(self).__name__} takes data frames of pandas only, as "
                 "imbalanced-learn does. Convert X by X.to_pandas()."
             )
-        if not sparse.issparse(X) and holds_categories(X):
+        if not sparse.issparse(X) and table_with_categories(X) is not None:
             y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
             validate_data(self, X=X, reset=True, skip_check_array=True)
             return X, y, binarize_y
@@ -126,11 +126,11 @@ class AutoencoderOverSampler(EstimatorMixin, BaseOverSampler):
     def _fit_resample(self, X, y, **params):
         rng = check_random_state(self.random_state)
         encoder = None
-        if not sparse.issparse(X) and holds_categories(X):
+        table = None if sparse.issparse(X) else table_with_categories(X)
+        if table is not None:
             # The rows of a table stay as they are. Numbers stand for them.
-            encoder = TableEncoder().set_output(transform="default")
-            original = Table.of(frame_or_array(X)).as_objects()
-            X = encoder.fit_transform(X)
+            encoder, original = TableEncoder()._measured(table), table.as_objects()
+            X = encoder._encoded(table, unknown=0.0)
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         given = self.estimator
         if given is None:

@@ -21,10 +21,10 @@ from ._data import (
     Column,
     Table,
     frame,
-    holds_categories,
     is_dask,
     library_of,
     selected_features,
+    table_with_categories,
 )
 from ._imputation import Correction, Units, deviations_of_errors, fit_correction
 from ._linear import ProbabilisticPCA, select_ppca
@@ -234,14 +234,15 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         X = X.compute() if is_dask(X) else X
         # 1. Read the values, as numbers.
         self._encoder = None
-        if holds_categories(X):
+        table = table_with_categories(X)
+        if table is not None:
             if not self._marks_by_nan:
                 raise ValueError(
                     f"missing_values={self.missing_values} needs columns of numbers. "
                     "Use np.nan, and NaN, None or pd.NA for what is missing in X."
                 )
-            self._encoder = TableEncoder(handle_unknown="ignore").fit(X)
-        values, known, observed = self._read(X, reset=True)
+            self._encoder = TableEncoder(handle_unknown="ignore")._measured(table)
+        values, known, observed, _ = self._read(X, reset=True, table=table)
         self._limits = self._checked_limits(self.n_features_in_)
         self.indicator_ = None
         if self.add_indicator:
@@ -305,7 +306,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = X.compute() if is_dask(X) else X
-        values, known, observed = self._read(X, reset=False)
+        values, known, observed, table = self._read(X, reset=False)
         rng = None
         if self.sample_posterior:
             if self._model is not None and self._deviations is None:
@@ -315,7 +316,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
                 )
             rng = check_random_state(self.random_state)
         with np.errstate(under="ignore"):
-            if self._encoder is None:
+            if table is None:
                 filled = np.zeros_like(values)
                 valid = np.flatnonzero(self._valid)
                 imputed = self._filled(values[:, valid], known[:, valid], rng)
@@ -324,7 +325,7 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
                 )
             else:
                 imputed = self._filled(values, known, rng)
-                filled = self._decoded(X, imputed, observed, rng)
+                filled = self._decoded(table, imputed, observed, rng)
         kept = np.arange(self.n_features_in_)
         if not self.keep_empty_features:
             kept = kept[self._valid]
@@ -337,11 +338,12 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
                 np.hstack([filled[:, kept], flags]) if flags.size else filled[:, kept]
             )
         # The result is a frame with the dtypes of X.
-        nothing, table = np.zeros(len(filled), bool), Table.of(X)
-        columns = [table.columns[number].moved_to(library) for number in kept]
+        nothing = np.zeros(len(filled), bool)
+        given = (table or Table.of(X)).columns
+        columns = [given[number].moved_to(library) for number in kept]
         names = self.get_feature_names_out()[len(kept) :]
         columns += [Column(name, library, "", is_number=False) for name in names]
-        if self._encoder is None:
+        if table is None:
             # As in an array, and as in scikit-learn.
             flags = flags.astype(filled.dtype)
         parts = [*filled[:, kept].T, *flags.T]
@@ -372,19 +374,23 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
             return kept
         return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
 
-    def _read(self, X: Any, reset: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return numbers, which of them are known, and which values are observed.
+    def _read(
+        self, X: Any, reset: bool, table: Table | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Table | None]:
+        """Return numbers, which are known, which values are observed, and the table.
 
-        A column of ``X`` that holds categories is several columns of numbers.
+        A column of ``X`` that holds categories is several columns of numbers. If all
+        columns hold numbers there is no table. One that was read before can be given.
         """
         if self._encoder is None:
             values, observed = self._validated(X, reset)
-            return values, observed, observed
+            return values, observed, observed, None
         validate_data(self, X, skip_check_array=True, reset=reset)
-        table = self._encoder._read(X, reset=False)
+        if table is None:
+            table = self._encoder._table(X)
         # A category that was not in fit says nothing about the others.
         values = self._encoder._encoded(table, unknown=np.nan)
-        return values, ~np.isnan(values), ~np.stack(table.missing, axis=1)
+        return values, ~np.isnan(values), ~np.stack(table.missing, axis=1), table
 
     def _filled(
         self,
@@ -415,12 +421,11 @@ class AutoencoderImputer(EstimatorMixin, TransformerMixin, BaseEstimator):
         return filled
 
     def _decoded(
-        self, X: Any, filled: np.ndarray, observed: np.ndarray, rng: Any
+        self, table: Table, filled: np.ndarray, observed: np.ndarray, rng: Any
     ) -> np.ndarray:
         """Return a table as objects, with its own values where they are observed."""
         assert self._encoder is not None
         encoder = self._encoder
-        table = encoder._read(X, reset=False)
         rows = np.empty(observed.shape, object)
         for number, column in enumerate(table.columns):
             own = filled[:, encoder.variables_ == number]

@@ -166,13 +166,17 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
         ValueError
             If a column holds neither numbers nor categories, or both.
         """
-        table = self._read(X, reset=True)
+        return self._measured(self._read(X, reset=True))
+
+    def _measured(self, table: Table) -> TableEncoder:
+        """Return this encoder, fitted to a table that was read already."""
+        n_columns = len(table.columns)
         self._columns = table.columns
         self.is_categorical_ = np.array([not one.is_number for one in table.columns])
         self.categories_, self.frequencies_ = [], []
-        self.mean_, self.scale_ = np.full((2, self.n_features_in_), np.nan)
+        self.mean_, self.scale_ = np.full((2, n_columns), np.nan)
         self._encoders, self._decoded = [], []
-        self._is_whole = np.zeros(self.n_features_in_, bool)
+        self._is_whole = np.zeros(n_columns, bool)
         counts = []
         for number, (column, values, missing) in enumerate(
             zip(table.columns, table.values, table.missing, strict=True)
@@ -333,13 +337,17 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
         X = frame_or_array(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
         if not reset:
-            return Table.of(X, self.is_categorical_.tolist())
+            return self._table(X)
         if isinstance(self.categorical_features, str):
             return Table.of(X)
         selected = selected_features(
             self, "categorical_features", self.categorical_features
         )
         return Table.of(X, selected.tolist())
+
+    def _table(self, X: Any) -> Table:
+        """Read a table with columns of the kinds of the one in ``fit``."""
+        return Table.of(frame_or_array(X), self.is_categorical_.tolist())
 
     def _fitted_one_hot(self, column: Column, observed: np.ndarray) -> OneHotEncoder:
         unknown = self.handle_unknown

@@ -6,10 +6,10 @@ from ._columns import (
     Table,
     frame,
     frame_or_array,
-    holds_categories,
     is_missing,
     library_of,
     selected_features,
+    table_with_categories,
 )
 from ._dask import (
     DaskLoader,

@@ -201,8 +201,8 @@ def frame_or_array(X: Any) -> Any:
     return rows
 
 
-def holds_categories(X: Any) -> bool:
-    """Say whether a column of a frame or an array is anything but numbers."""
+def table_with_categories(X: Any) -> Table | None:
+    """Read a frame or an array. Return None if all of its columns hold numbers."""
     library = library_of(X)
     if library == "pandas":
         kinds = {_kind(X.iloc[:, j], library) for j in range(X.shape[1])}
@@ -212,8 +212,9 @@ def holds_categories(X: Any) -> bool:
         X = frame_or_array(X)
         kinds = set(X.dtype.kind) - {"b"}
     if kinds <= set("iuf"):
-        return False
-    return not all(column.is_number for column in Table.of(X).columns)
+        return None
+    table = Table.of(X)
+    return None if all(column.is_number for column in table.columns) else table
 
 
 def frame(columns: list[Column], series: list[Any], index: Any = None) -> Any:
