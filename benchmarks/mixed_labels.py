@@ -23,11 +23,10 @@ scikit-learn's diabetes data.
 """
 
 import argparse
-import warnings
 
 import numpy as np
 import pandas as pd
-from mixed_tables import hidden, tables
+from mixed_tables import hidden, run, tables
 from quality import markdown
 from sklearn.base import clone
 from sklearn.impute import SimpleImputer
@@ -91,10 +90,10 @@ def accuracies(train, y_train, test, y_test):
     return scores
 
 
-def study(folder, seeds):
+def study(options):
     """Yield a record of each table, seed, way, number of components and contender."""
-    for seed in range(seeds):
-        for name, table in tables(folder):
+    for seed in range(options.seeds):
+        for name, table in tables(options.data):
             if name not in TARGETS:
                 continue
             target, left_out = TARGETS[name]
@@ -156,20 +155,5 @@ def report(records):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", help="folder of parquet files")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--save", help="where to write the records")
-    parser.add_argument("--read", help="records to print")
-    options = parser.parse_args()
-    if options.read:
-        records = pd.read_csv(options.read)
-    else:
-        warnings.simplefilter("ignore")
-        rows = []
-        for row in study(options.data, options.seeds):
-            rows.append(row)
-            print(row, flush=True)
-            if options.save:
-                pd.DataFrame(rows).to_csv(options.save, index=False)
-        records = pd.DataFrame(rows)
-    report(records)
+    run(parser, study, report)

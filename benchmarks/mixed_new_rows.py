@@ -16,12 +16,11 @@ A Gaussian copula is the contender: normal scores of ranks, and their correlatio
 """
 
 import argparse
-import warnings
 
 import numpy as np
 import pandas as pd
 from mixed_labels import TARGETS
-from mixed_tables import tables
+from mixed_tables import run, tables
 from quality import markdown
 from scipy.stats import norm, rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -117,9 +116,9 @@ def area(classifier, X, y):
     return roc_auc_score(y, chances, multi_class="ovo", labels=classifier.classes_)
 
 
-def study(folder):
+def study(options):
     """Yield a record of each table and generator."""
-    for name, table in tables(folder):
+    for name, table in tables(options.data):
         if name not in TARGETS:
             continue
         target, left_out = TARGETS[name]
@@ -150,13 +149,14 @@ def study(folder):
             }
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", help="folder of parquet files")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    records = pd.DataFrame(study(options.data)).set_index(["table", "generator"])
+def report(records):
+    """Print both figures of each table and generator, and their means."""
+    records = records.set_index(["table", "generator"])
     for measure in records:
         wide = records[measure].unstack("generator")[list(contenders(2))]
         wide.loc["mean"] = wide.mean()
-        print(f"\n{measure}\n\n{markdown(wide)}")
+        print(f"\n{measure}\n\n{markdown(wide.round(3))}")
+
+
+if __name__ == "__main__":
+    run(argparse.ArgumentParser(description=__doc__), study, report)

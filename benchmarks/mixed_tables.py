@@ -178,9 +178,9 @@ def errors(filled, table, gaps, deviations):
     return np.sqrt(np.mean(pooled[0])), np.mean(pooled[1])
 
 
-def study(folder, contenders):
+def study(options):
     """Yield a record of each table, fraction and contender."""
-    for name, table in tables(folder):
+    for name, table in tables(options.data):
         train, test = train_test_split(table, test_size=1 / 3, random_state=0)
         deviations = train.select_dtypes("number").std().replace(0, 1)
         for fraction in FRACTIONS:
@@ -188,7 +188,7 @@ def study(folder, contenders):
                 hidden(train, fraction, 0),
                 hidden(test, fraction, 1),
             )
-            for contender in contenders:
+            for contender in options.contenders:
                 start = time.process_time()
                 try:
                     filled = CONTENDERS[contender]().fit(seen).transform(given)
@@ -226,22 +226,26 @@ def report(records):
     print(markdown(pd.DataFrame(ratios)))
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def run(parser, study, report):
+    """Report records that a study yields, or those of an earlier run."""
     parser.add_argument("--data", help="folder of parquet files")
     parser.add_argument("--save", help="where to write the records")
     parser.add_argument("--read", help="records to print")
-    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS))
     options = parser.parse_args()
     if options.read:
-        records = pd.read_csv(options.read)
-    else:
-        warnings.simplefilter("ignore")
-        rows = []
-        for row in study(options.data, options.contenders):
-            rows.append(row)
-            print(row, flush=True)
-            if options.save:
-                pd.DataFrame(rows).to_csv(options.save, index=False)
-        records = pd.DataFrame(rows)
-    report(records)
+        report(pd.read_csv(options.read))
+        return
+    warnings.simplefilter("ignore")
+    rows = []
+    for row in study(options):
+        rows.append(row)
+        print(row, flush=True)
+        if options.save:
+            pd.DataFrame(rows).to_csv(options.save, index=False)
+    report(pd.DataFrame(rows))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS))
+    run(parser, study, report)
