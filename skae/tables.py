@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -20,6 +20,9 @@ from ._data import Column, Table, frame, frame_or_array, selected_features
 from ._state import EstimatorMixin, restore_on_error
 
 __all__ = ["TableEncoder", "sample_table"]
+
+_MOST_RANKS = 1000
+"""Of so many numbers of a column the encoder keeps the values, for new rows."""
 
 
 class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
@@ -126,7 +129,7 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
     """What encodes each column. None where it has no observed value."""
 
     _decoded: list[np.ndarray]
-    """For each column its smallest and largest number, or what its categories are."""
+    """For each column numbers at evenly spaced ranks, or what its categories are."""
 
     _is_whole: np.ndarray
     """Which columns hold whole numbers only, as integers or as floats."""
@@ -191,7 +194,8 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
                 n_outputs = 1
                 self.mean_[number] = encoder.mean_[0]
                 self.scale_[number] = encoder.scale_[0]
-                decoded = np.array([observed.min(), observed.max()])
+                ranks = np.linspace(0, len(observed) - 1, _MOST_RANKS).astype(int)
+                decoded = np.sort(observed[:, 0])[np.unique(ranks)]
                 self._is_whole[number] = (observed == np.rint(observed)).all()
             elif len(observed):
                 encoder = self._fitted_one_hot(column, observed)
@@ -315,12 +319,17 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
         return np.array(found, dtype=object)
 
     def _drawn(
-        self, numbers: np.ndarray, deviations: np.ndarray, rng: np.random.RandomState
+        self,
+        numbers: np.ndarray,
+        deviations: np.ndarray,
+        rng: np.random.RandomState,
+        ranked: bool = False,
     ) -> list[np.ndarray]:
         """Return the columns of new rows, given the means of their numbers.
 
-        Numbers get normal noise with the given deviations. Categories are drawn in
-        proportion to how probable they are.
+        Numbers get normal noise with the given deviations. If they are ``ranked``, each
+        becomes the number of the table in ``fit`` that has its rank. Categories are
+        drawn in proportion to how probable they are.
         """
         nothing, found = np.zeros(len(numbers), bool), []
         for number, column in enumerate(self._columns):
@@ -328,8 +337,13 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
             own = numbers[:, is_own]
             if column.is_number:
                 own = own + deviations[is_own] * rng.standard_normal(own.shape)
+            if column.is_number and ranked and own.size:
+                ranks, known = own[:, 0].argsort().argsort(), self._decoded[number]
+                part = known[ranks * len(known) // len(own)]
+            else:
+                part = self._values(number, own, nothing, rng)
             values = np.empty(len(own), object)
-            values[:] = self._values(number, own, nothing, rng).tolist()
+            values[:] = part.tolist()
             found.append(values)
         return found
 
@@ -408,7 +422,7 @@ class TableEncoder(EstimatorMixin, TransformerMixin, BaseEstimator):
             return decoded[chances.argmax(axis=1)]
         values = (own * self.scale_[number] + self.mean_[number])[:, 0]
         if column.is_integer or (rng is not None and self._is_whole[number]):
-            values = np.clip(np.rint(values), *decoded)
+            values = np.clip(np.rint(values), *decoded[[0, -1]])
         return values.astype(np.int64) if column.is_integer else values
 
     def __sklearn_tags__(self):
@@ -424,8 +438,10 @@ def sample_table(pipeline, n_samples=1, random_state=None):
     """Generate rows of a table: sample numbers, and decode them.
 
     Codes are drawn from their distribution and decoded. Numbers get normal noise with
-    the variance that the autoencoder leaves. Categories are drawn in proportion to how
-    probable they are. Columns of whole numbers get whole numbers.
+    the variance that the autoencoder leaves. Then each becomes the number of the table
+    in ``fit`` that has the same rank in its column. So a column of new rows has the
+    distribution of the column in ``fit``, with its limits and its repeated numbers.
+    Categories are drawn in proportion to how probable they are.
 
     Parameters
     ----------
@@ -470,12 +486,15 @@ def sample_table(pipeline, n_samples=1, random_state=None):
         )
     encoder, autoencoder = steps
     rng = check_random_state(random_state)
-    numbers = np.asarray(autoencoder.sample(n_samples, random_state=rng))
+    # The rank of a row is its rank among many.
+    check_scalar(n_samples, "n_samples", Integral, min_val=1)
+    n_drawn = max(int(n_samples), _MOST_RANKS)
+    numbers = np.asarray(autoencoder.sample(n_drawn, random_state=rng))
     deviations = np.full(numbers.shape[1], np.sqrt(autoencoder.noise_variance_))
-    nothing = np.zeros(len(numbers), bool)
-    values = encoder._drawn(numbers, deviations, rng)
+    nothing = np.zeros(n_samples, bool)
+    values = encoder._drawn(numbers, deviations, rng, ranked=True)
     series = [
-        column.restored(part, nothing if decoded.size else ~nothing)
+        column.restored(part[:n_samples], nothing if decoded.size else ~nothing)
         for column, part, decoded in zip(
             encoder._columns, values, encoder._decoded, strict=True
         )
