@@ -215,6 +215,8 @@ def report(records):
             .round(3)
         )
     )
+    if "forests in turn" not in set(records["imputer"]):
+        return
     wide = records.pivot_table(index=["table", "hidden"], columns="imputer")
     ratios = {
         measure: np.exp(
