@@ -14,6 +14,7 @@ Then 20 % of the values are hidden at random, in training and in test rows. The 
 encoded with their gaps ("incomplete"), or filled in by AutoencoderImputer first
 ("imputed"). Both are compared with FAMD of the filled in rows. Errors are in the units
 of the observed training values, and are those of all values, also of hidden ones.
+With --complete nothing is hidden.
 
     python benchmarks/mixed_labels.py --data mixed/ --seeds 2 --save mixed_labels.csv
     python benchmarks/mixed_labels.py --read mixed_labels.csv     # print them again
@@ -54,7 +55,6 @@ TARGETS = {
 }
 """The target of each table, and columns that would say what it is."""
 
-MOST_ROWS = 1500
 N_COMPONENTS = 2, 4, 8
 HIDDEN = 0.2
 CLASSIFIERS = {
@@ -69,10 +69,12 @@ CONTENDERS = {
 """Parameters of AutoencoderTransformer."""
 
 
-def ways(train, test, seed):
+def ways(train, test, seed, complete):
     """Yield the ways in which rows are given, an encoder, training and test rows."""
     encoder = TableEncoder(handle_unknown="ignore")
     yield "complete", encoder.fit(train), train, test
+    if complete:
+        return
     train, _ = hidden(train, HIDDEN, seed)
     test, _ = hidden(test, HIDDEN, seed + 1000)
     encoder.fit(train)
@@ -93,16 +95,16 @@ def accuracies(train, y_train, test, y_test):
 def study(options):
     """Yield a record of each table, seed, way, number of components and contender."""
     for seed in range(options.seeds):
-        for name, table in tables(options.data):
+        for name, table in tables(options.data, None):
             if name not in TARGETS:
                 continue
             target, left_out = TARGETS[name]
-            table = table.dropna(subset=target)[:MOST_ROWS]
+            table = table.dropna(subset=target)[: options.most_rows]
             X, y = table.drop(columns=[target, *left_out]), table[target].astype(str)
             *rows, y_train, y_test = train_test_split(
                 X, y, test_size=1 / 3, stratify=y, random_state=seed
             )
-            for way, encoder, train, test in ways(*rows, seed):
+            for way, encoder, train, test in ways(*rows, seed, options.complete):
                 encoded = [encoder.transform(part) for part in (train, test)]
                 truth = encoder.transform(rows[1])
                 setting = {"table": name, "seed": seed, "way": way}
@@ -156,4 +158,6 @@ def report(records):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--most-rows", type=int, default=1500)
+    parser.add_argument("--complete", action="store_true")
     run(parser, study, report)

@@ -144,7 +144,7 @@ CONTENDERS = {
 }
 
 
-def tables(folder):
+def tables(folder, most_rows=MOST_ROWS):
     """Yield names and tables, whose columns are floats or categories."""
     if not folder:
         table = load_diabetes(as_frame=True).data
@@ -154,7 +154,7 @@ def tables(folder):
         return
     for path in sorted(Path(folder).glob("*.parquet")):
         table = pd.read_parquet(path)
-        yield path.stem, table.sample(frac=1, random_state=0)[:MOST_ROWS]
+        yield path.stem, table.sample(frac=1, random_state=0)[:most_rows]
 
 
 def hidden(table, fraction, seed):
