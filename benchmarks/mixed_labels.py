@@ -17,6 +17,7 @@ of the observed training values, and are those of all values, also of hidden one
 With --complete nothing is hidden.
 
     python benchmarks/mixed_labels.py --data mixed/ --seeds 2 --save mixed_labels.csv
+    python benchmarks/mixed_labels.py --data mixed/ --most-rows 3000 --complete
     python benchmarks/mixed_labels.py --read mixed_labels.csv     # print them again
 
 ``mixed/`` has one parquet file for each table. Without it there is one table, of
@@ -64,7 +65,10 @@ CLASSIFIERS = {
 CONTENDERS = {
     "FAMD": {"hidden_layer_sizes": ()},
     "skae without labels": {},
+    "linear, weight 0.5": {"hidden_layer_sizes": (), "target_weight": 0.5},
+    "linear, weight 0.8": {"hidden_layer_sizes": (), "target_weight": 0.8},
     "skae, weight 0.5": {"target_weight": 0.5},
+    "skae, weight 0.7": {"target_weight": 0.7},
 }
 """Parameters of AutoencoderTransformer."""
 
