@@ -13,7 +13,9 @@ half are real rows that it has not seen.
     python benchmarks/mixed_new_rows.py --data mixed/
 
 The contenders are a Gaussian copula, which has normal scores of ranks and their
-correlations, and TVAE (Xu et al. 2019) if the package ctgan is installed.
+correlations, and TVAE (Xu et al. 2019) if the package ctgan is installed. "skae,
+mixture" draws codes from a mixture of ten normal distributions, the others of skae from
+one.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from quality import markdown
 from scipy.stats import norm, rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 
@@ -111,12 +114,16 @@ class RealRows:
 def contenders(n_features):
     """Return the generators by name."""
     k = min(16, n_features)
+    mixture = GaussianMixture(10, reg_covar=1e-3, random_state=0)
     return {
         "real rows": RealRows(),
         "Gaussian copula": GaussianCopula(),
         "TVAE": TVAE(),
         "FAMD": Generator(AutoencoderTransformer(k, hidden_layer_sizes=())),
         "skae": Generator(AutoencoderTransformer(k, random_state=0)),
+        "skae, mixture": Generator(
+            AutoencoderTransformer(k, density=mixture, random_state=0)
+        ),
         "skae, variational": Generator(
             VariationalAutoencoderTransformer(k, random_state=0)
         ),
@@ -130,11 +137,18 @@ def boosting():
 
 
 def area(classifier, X, y):
-    """Return the area under the ROC curve, the mean over pairs of classes."""
-    chances = classifier.predict_proba(X)
-    if len(classifier.classes_) == 2:
-        return roc_auc_score(y == classifier.classes_[1], chances[:, 1])
-    return roc_auc_score(y, chances, multi_class="ovo", labels=classifier.classes_)
+    """Return the area under the ROC curve, the mean over pairs of classes.
+
+    A class of which there were no generated rows has no chance.
+    """
+    known, labels = classifier.classes_, np.unique(y)
+    if len(known) < 2:
+        return 0.5
+    chances = pd.DataFrame(classifier.predict_proba(X), columns=known)
+    chances = chances.reindex(columns=labels, fill_value=0.0).to_numpy()
+    if len(labels) == 2:
+        return roc_auc_score(y == labels[1], chances[:, 1])
+    return roc_auc_score(y, chances, multi_class="ovo", labels=labels)
 
 
 def study(options):

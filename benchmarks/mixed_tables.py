@@ -113,20 +113,27 @@ class Forests:
 
 
 class Miceforest:
-    """Gradient boosting in turn, with predictive mean matching."""
+    """Gradient boosting in turn.
+
+    By default it draws from observed values whose predictions are near. These have
+    larger errors than the predictions, and fail where a class is certain. So the
+    predictions themselves are filled in.
+    """
 
     def fit(self, table):
         import miceforest
 
         self.kernel = miceforest.ImputationKernel(
-            table.reset_index(drop=True), random_state=0
+            table.reset_index(drop=True), mean_match_candidates=0, random_state=0
         )
-        self.kernel.mice(5)
+        self.kernel.mice(MOST_ROUNDS)
         return self
 
     def transform(self, table):
         found = self.kernel.impute_new_data(table.reset_index(drop=True))
-        return found.complete_data(0).set_index(table.index)
+        # Version 6.0.5 takes the random start for the last round.
+        filled = found.complete_data(0, iteration=MOST_ROUNDS)
+        return filled.set_index(table.index)
 
 
 def skae(max_iter=60):
