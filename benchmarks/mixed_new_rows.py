@@ -68,7 +68,10 @@ class GaussianCopula:
 
 
 class TVAE:
-    """The variational autoencoder for tables of the package ctgan, by its defaults."""
+    """The variational autoencoder for tables of the package ctgan, by its defaults.
+
+    It does not know which columns have whole numbers. These are rounded.
+    """
 
     def fit(self, table):
         import ctgan
@@ -76,6 +79,8 @@ class TVAE:
 
         torch.manual_seed(0)
         self.dtypes = table.dtypes
+        numbers = table.select_dtypes("number")
+        self.whole = numbers.columns[(numbers % 1 == 0).all()]
         categories = list(table.select_dtypes("category"))
         self.model = ctgan.TVAE(enable_gpu=False)
         self.model.fit(table.astype(dict.fromkeys(categories, object)), categories)
@@ -83,7 +88,9 @@ class TVAE:
 
     def sample(self, n_rows, seed):
         self.model.set_random_state(seed)
-        return self.model.sample(n_rows).astype(self.dtypes)
+        rows = self.model.sample(n_rows)
+        rows[self.whole] = rows[self.whole].round()
+        return rows.astype(self.dtypes)
 
 
 class Generator:
