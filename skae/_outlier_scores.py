@@ -12,7 +12,8 @@ from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 from sklearn.model_selection import KFold, ShuffleSplit
 
-from ._data import chunks, dense
+from ._data import chunks, dense, groups_of_copies, merged_groups, numbered
+from ._linear import LinearModel
 from ._state import stored
 from ._training import is_gain
 from ._variational import VariationalAutoencoderTransformer
@@ -28,8 +29,10 @@ _N_FOLDS = 3
 _FEWEST_ROWS = 2 * _N_FOLDS
 
 _MOST_FOLDED = 1000
+_FEW_GROUPS = 50
 _HELD_OUT = 0.2
-"""With more rows this fraction is enough to choose and to find a threshold."""
+"""With more rows than the first, in more groups than the second, this fraction is
+enough to choose and to find a threshold."""
 
 _BANDWIDTHS = 0.85, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12
 """To try beside 1."""
@@ -70,14 +73,19 @@ class CodeDensity:
 
     @classmethod
     def fit(
-        cls, codes: np.ndarray, bandwidth: float, variance: float, seed: int
+        cls,
+        codes: np.ndarray,
+        bandwidth: float,
+        variance: float,
+        seed: int,
+        moments: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> CodeDensity:
-        """Fit the density to codes.
+        """Fit the density to codes, with their mean and covariance if none are given.
 
         The variance in each direction is at least a rounding error of ``variance``.
         """
-        mean = codes.mean(axis=0)
-        values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(codes.T)))
+        mean, covariance = moments or (codes.mean(axis=0), np.cov(codes.T))
+        values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
         values = np.maximum(values, _ROUNDING * variance)
         root = np.linalg.cholesky((vectors * values) @ vectors.T)
         if bandwidth == 1:
@@ -146,16 +154,22 @@ class EncodedRows:
 
     noise : float
         Variance of the residuals in each direction that the codes leave out.
+
+    moments : tuple of ndarray, or None
+        Mean and covariance of the codes, where they are not those of these codes: these
+        know nothing of how far values that were filled in may differ.
     """
 
     autoencoder: Any
     codes: np.ndarray
     unit: float
     noise: float
+    moments: tuple[np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def of(cls, autoencoder: Any, X: Any) -> EncodedRows:
         """Encode rows by a fitted autoencoder of them."""
+        X, observed = autoencoder._complete(X)
         codes, residuals, scatter = [], 0.0, 0.0
         for code, row, residual in _parts(autoencoder, X):
             codes.append(code)
@@ -169,11 +183,22 @@ class EncodedRows:
         noise = residuals / (n_rows - 1) / n_left_out
         # Codes of a variational autoencoder are in the units of the prior.
         unit = 1.0 if _is_variational(autoencoder) else variance
-        return cls(autoencoder, stacked, unit, max(noise, _ROUNDING * variance))
+        moments = None
+        model = autoencoder._model
+        if observed is not None and isinstance(model, LinearModel):
+            # The model was fitted by expectation maximisation, which knows them.
+            variances = np.asarray(model.explained_variance, dtype=np.float64)
+            moments = np.zeros(len(variances)), np.diag(variances)
+            noise = model.noise_variance
+        elif observed is not None:
+            # Values that were filled in have the smaller residuals.
+            noise /= observed.mean()
+        noise = max(noise, _ROUNDING * variance)
+        return cls(autoencoder, stacked, unit, noise, moments)
 
     def density(self, bandwidth: float, seed: int) -> RowDensity:
         """Fit a density with this bandwidth."""
-        codes = CodeDensity.fit(self.codes, bandwidth, self.unit, seed)
+        codes = CodeDensity.fit(self.codes, bandwidth, self.unit, seed, self.moments)
         return RowDensity(self.autoencoder, codes, self.noise)
 
 
@@ -199,7 +224,7 @@ class NewRows(NamedTuple):
 
     @classmethod
     def of(cls, autoencoder: Any, X: Any) -> Iterator[NewRows]:
-        """Yield rows, some at a time if they are many."""
+        """Yield complete rows, some at a time if they are many."""
         n_features = X.shape[1]
         if _is_variational(autoencoder):
             bounds = autoencoder.score_samples(X)
@@ -238,8 +263,29 @@ class RowDensity:
         return _code_units(self.autoencoder)
 
     def log_density(self, X: Any) -> np.ndarray:
-        """Return the logarithm of the density of rows, in nats."""
-        return self.of(NewRows.of(self.autoencoder, X))
+        """Return the logarithm of the density of observed values, in nats."""
+        filled, observed = self.autoencoder._complete(X)
+        found = self.of(NewRows.of(self.autoencoder, filled))
+        if observed is None:
+            return found
+        # At their most probable values, what is missing has its largest density.
+        return found - self._log_density_of_missing(observed)
+
+    def expected_log_density(self, X: Any) -> np.ndarray:
+        """Return what the logarithm of the density is expected to be when complete.
+
+        So rows with missing values compare with complete rows. Each missing value costs
+        half a nat, the mean of its squared standard normal deviation.
+        """
+        filled, observed = self.autoencoder._complete(X)
+        found = self.of(NewRows.of(self.autoencoder, filled))
+        if observed is None:
+            return found
+        return found - 0.5 * (~observed).sum(axis=1)
+
+    def filled(self, X: Any) -> Any:
+        """Return rows with the most probable values in place of missing ones."""
+        return self.autoencoder._complete(X)[0]
 
     def of(self, rows: Iterable[NewRows]) -> np.ndarray:
         """Return the logarithm of the density of rows that are encoded, in nats."""
@@ -263,30 +309,59 @@ class RowDensity:
         prior = self.codes.normal().log_density(codes)
         return bounds + self.codes.log_density(codes) - prior
 
-    def contributions(self, X: Any) -> np.ndarray:
-        """Return how much each feature contributes to what makes a row improbable.
+    def contributions(self, X: Any, groups: list[np.ndarray]) -> np.ndarray:
+        """Return how much each group of features makes a row improbable.
 
-        A feature counts by how much the row's squared distance falls if the feature
-        takes its most probable value, and the others keep theirs.
+        A group counts by how much the row's squared distance falls if its features take
+        their most probable values, and the others keep theirs.
         """
-        left, _, right = np.linalg.svd(
-            self.autoencoder.components_.astype(np.float64), full_matrices=False
-        )
-        directions = left @ right
-        left_out = np.maximum(1 - np.square(directions).sum(axis=0), 0)
-        is_complete = directions.shape[0] == directions.shape[1]
-        weight = 0.0 if is_complete else 1 / self.noise
-        diagonal = weight * left_out + np.einsum(
-            "ij,if,jf->f", self.codes.precision(), directions, directions
-        )
+        directions, weight = self._directions()
+        X, _ = self.autoencoder._complete(X)
+        parts = [self._precision(features) for features in groups]
         found = []
         for code, _, residual in _parts(self.autoencoder, X):
             gradients = self.codes.pull(code) @ directions + weight * residual
-            falls = np.square(gradients) / diagonal
+            falls = np.stack(
+                [
+                    _falls(gradients[:, f], p)
+                    for f, p in zip(groups, parts, strict=True)
+                ],
+                axis=1,
+            )
             total = falls.sum(axis=1, keepdims=True)
             even = np.full_like(falls, 1 / falls.shape[1])
             found.append(np.divide(falls, total, out=even, where=total > 0))
         return np.concatenate(found)
+
+    def _directions(self) -> tuple[np.ndarray, float]:
+        """Return orthonormal directions of the codes, and the precision beside them."""
+        left, _, right = np.linalg.svd(
+            self.autoencoder.components_.astype(np.float64), full_matrices=False
+        )
+        directions = left @ right
+        is_complete = directions.shape[0] == directions.shape[1]
+        return directions, 0.0 if is_complete else 1 / self.noise
+
+    def _precision(self, features: np.ndarray) -> np.ndarray:
+        """Return the part of the rows' inverse covariance that belongs to features."""
+        directions, weight = self._directions()
+        some = directions[:, features]
+        beside = np.eye(len(features)) - some.T @ some
+        # Rounding must not make the rest negative.
+        np.fill_diagonal(beside, np.maximum(np.diag(beside), 0))
+        return weight * beside + some.T @ self.codes.precision() @ some
+
+    def _log_density_of_missing(self, observed: np.ndarray) -> np.ndarray:
+        """Return the largest log-density of missing values, given the others."""
+        found = np.zeros(len(observed))
+        patterns, which = np.unique(observed, axis=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            missing = np.flatnonzero(~pattern)
+            if len(missing):
+                log_determinant = np.linalg.slogdet(self._precision(missing))[1]
+                largest = 0.5 * (log_determinant - len(missing) * LOG_2_PI)
+                found[which.reshape(-1) == number] = largest
+        return found
 
 
 @dataclass(frozen=True)
@@ -295,86 +370,200 @@ class HeldOutFits:
 
     Parameters
     ----------
-    data : {array, CSR matrix} of shape (n_samples, n_features)
-        All rows.
-
-    splits : list of tuple
-        For each autoencoder the rows that train and those that are held out.
+    parts : list of tuple
+        For each autoencoder the rows that train it, and those that are held out.
 
     autoencoders : list
         Fitted.
+
+    order : ndarray of int
+        Puts the held-out rows, one part after another, into the order of all rows.
+
+    groups : ndarray of int
+        Number of each held-out row's group, in that order.
 
     seed : int
         Chooses the centres of kernels.
     """
 
-    data: Any
-    splits: list
+    parts: list
     autoencoders: list
+    order: np.ndarray
+    groups: np.ndarray
     seed: int
 
     @classmethod
-    def fit(cls, data: Any, autoencoder: Callable[[], Any], seed: int) -> HeldOutFits:
-        """Hold out a fifth of the rows, or with few rows each third in turn.
+    def fit(
+        cls,
+        data: Any,
+        autoencoder: Callable[[], Any],
+        seed: int,
+        groups: np.ndarray,
+        X_val: Any = None,
+    ) -> HeldOutFits:
+        """Hold out ``X_val``, or a fifth of the groups, or each third in turn.
 
-        The held-out rows also choose the best epoch of a network.
+        The held-out rows also choose the best epoch of a network, unless values are
+        missing.
         """
-        if data.shape[0] > _MOST_FOLDED:
-            splitter = ShuffleSplit(1, test_size=_HELD_OUT, random_state=seed)
+        if X_val is None:
+            splits = list(_splits(groups, seed))
+            held_out = np.concatenate([held_out for _, held_out in splits])
+            order = np.argsort(held_out)
+            members = groups[held_out[order]]
         else:
-            splitter = KFold(_N_FOLDS, shuffle=True, random_state=seed)
-        splits = list(splitter.split(np.empty((data.shape[0], 1))))
-        autoencoders = []
-        for training, held_out in splits:
-            one = autoencoder()
-            X_val = data[held_out] if one.early_stopping else None
-            autoencoders.append(one.fit(data[training], X_val=X_val))
-        return cls(data, splits, autoencoders, seed)
+            splits, members = [(slice(None), None)], np.arange(X_val.shape[0])
+            order = members
+        parts, autoencoders = [], []
+        for train, held_out in splits:
+            rows = data if X_val is not None else data[train]
+            others = X_val if X_val is not None else data[held_out]
+            one, beside = autoencoder(), {}
+            if one.early_stopping and _is_complete(rows) and _is_complete(others):
+                beside = {"X_val": others}
+            elif one.early_stopping:
+                beside = {"groups": groups[train]}
+            parts.append((rows, others))
+            autoencoders.append(one.fit(rows, **beside))
+        return cls(parts, autoencoders, order, members, seed)
 
-    def final(self, autoencoder: Callable[[], Any]) -> Any:
+    def final(
+        self, data: Any, autoencoder: Callable[[], Any], groups: np.ndarray
+    ) -> Any:
         """Return the autoencoder of all rows.
 
         A network that most of many rows have trained is as good, and is taken as it is.
         """
-        if len(self.splits) == 1 and self.autoencoders[0].selected_model_ == "network":
-            return self.autoencoders[0]
-        return autoencoder().fit(self.data)
+        only = self.autoencoders[0]
+        trains_all = self.parts[0][0] is data
+        if len(self.parts) == 1 and (trains_all or only.selected_model_ == "network"):
+            return only
+        return autoencoder().fit(data, groups=groups)
 
-    def chosen(self, bandwidth: float | str) -> tuple[float, np.ndarray]:
-        """Return the bandwidth and the log-likelihood of each row, in their order.
+    def bandwidth(self, bandwidth: float | str) -> float:
+        """Return the bandwidth. If it is "auto", held-out rows choose it.
 
-        If it is "auto", a smaller bandwidth has to be significantly better.
+        A smaller one has to be significantly better than 1.
         """
+        if bandwidth != "auto":
+            return float(bandwidth)
         encoded = [
             (
-                EncodedRows.of(one, self.data[training]),
-                list(NewRows.of(one, self.data[held_out])),
+                EncodedRows.of(one, train),
+                list(NewRows.of(one, one._complete(held_out)[0])),
             )
-            for one, (training, held_out) in zip(
-                self.autoencoders, self.splits, strict=True
+            for one, (train, held_out) in zip(
+                self.autoencoders, self.parts, strict=True
             )
         ]
-        order = np.argsort(np.concatenate([held_out for _, held_out in self.splits]))
+        sizes = np.bincount(self.groups)
 
         def scores(bandwidth: float) -> np.ndarray:
             found = [
-                training.density(bandwidth, self.seed).of(held_out)
-                for training, held_out in encoded
+                train.density(bandwidth, self.seed).of(held_out)
+                for train, held_out in encoded
             ]
-            return np.concatenate(found)[order]
+            ordered = np.concatenate(found)[self.order]
+            # Rows of a group depend on each other, and count as one.
+            return (np.bincount(self.groups, ordered)[sizes > 0]) / sizes[sizes > 0]
 
-        if bandwidth != "auto":
-            return float(bandwidth), scores(float(bandwidth))
         chosen, best = 1.0, scores(1.0)
         for candidate in _BANDWIDTHS:
             found = scores(candidate)
             if is_gain(found - best):
                 chosen, best = candidate, found
-        return chosen, best
+        return chosen
+
+    def held_out_scores(self, fit: Callable[[Any, Any], Callable]) -> np.ndarray:
+        """Return scores of held-out rows, in the order of all rows.
+
+        Parameters
+        ----------
+        fit : callable
+            Called with an autoencoder and the rows that trained it. It returns what
+            scores rows.
+        """
+        found = [
+            fit(one, train)(held_out)
+            for one, (train, held_out) in zip(
+                self.autoencoders, self.parts, strict=True
+            )
+        ]
+        return np.concatenate(found)[self.order]
 
 
-def check_can_hold_out(owner: str, n_rows: int, autoencoder: Any) -> None:
-    """Raise ``ValueError`` if rows cannot be held out while the others train."""
+def _splits(groups: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield row numbers that train, and those that are held out.
+
+    Of many rows in many groups a fifth of the groups is held out, otherwise each third
+    of them in turn.
+    """
+    n_groups = int(groups.max()) + 1
+    if _is_folded(len(groups), n_groups):
+        splitter = KFold(_N_FOLDS, shuffle=True, random_state=seed)
+    else:
+        splitter = ShuffleSplit(1, test_size=_HELD_OUT, random_state=seed)
+    members = np.split(
+        np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1]
+    )
+    for parts in splitter.split(np.empty((n_groups, 1))):
+        # Rows keep the order in which their groups are drawn.
+        train, held_out = (
+            np.concatenate([members[group] for group in part]) for part in parts
+        )
+        yield train, held_out
+
+
+def _is_folded(n_rows: int, n_groups: int) -> bool:
+    return n_rows <= _MOST_FOLDED or n_groups < _FEW_GROUPS
+
+
+def _is_complete(X: Any) -> bool:
+    return hasattr(X, "indptr") or not np.isnan(X).any()
+
+
+def dependent_rows(owner: str, data: Any, groups: Any) -> np.ndarray:
+    """Return the number of each row's group. Equal rows are in one group.
+
+    Raises
+    ------
+    ValueError
+        If there are too few groups to hold some out.
+    """
+    copies = groups_of_copies(data)
+    if groups is None:
+        # Rows that are all alike are held out from each other nevertheless.
+        return copies if copies.max() + 1 >= _N_FOLDS else np.arange(len(copies))
+    merged = merged_groups(copies, numbered(groups))
+    n_groups = int(merged.max()) + 1
+    if n_groups < _N_FOLDS:
+        raise ValueError(
+            f"{owner} holds out a third of the groups in turn, so groups must divide "
+            f"the rows into at least {_N_FOLDS}. Got {n_groups}, where equal rows are "
+            "in one group. Make more groups, for example parts of time, or give X_val."
+        )
+    return merged
+
+
+def check_can_hold_out(
+    owner: str, n_rows: int, autoencoder: Any, is_given: bool
+) -> None:
+    """Raise ``ValueError`` if rows cannot be held out while the others train.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the estimator, for the message.
+
+    n_rows : int
+        Number of training rows.
+
+    autoencoder : estimator
+        Not fitted.
+
+    is_given : bool
+        Whether the held-out rows are others.
+    """
     if n_rows < _FEWEST_ROWS:
         raise ValueError(
             f"{owner} needs at least {_FEWEST_ROWS} rows, because it holds out a third "
@@ -386,8 +575,8 @@ def check_can_hold_out(owner: str, n_rows: int, autoencoder: Any) -> None:
             f"{owner} needs an estimator with target_weight=0, because it has no "
             f"labels. Got target_weight={weight}."
         )
-    fraction = _HELD_OUT if n_rows > _MOST_FOLDED else 1 / _N_FOLDS
-    n_training = n_rows - int(np.ceil(fraction * n_rows))
+    fraction = 1 / _N_FOLDS if n_rows <= _MOST_FOLDED else _HELD_OUT
+    n_training = n_rows if is_given else n_rows - int(np.ceil(fraction * n_rows))
     n_components = autoencoder.n_components
     if isinstance(n_components, Integral) and int(n_components) > n_training:
         raise ValueError(
@@ -423,6 +612,14 @@ def _code_units(autoencoder: Any) -> Any:
     if deviations is None:
         deviations = np.sqrt(model.explained_variance)
     return np.where(deviations > 0, deviations, 1.0)
+
+
+def _falls(gradients: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Return by how much squared distances fall at the best values of features."""
+    if len(precision) == 1:
+        return np.square(gradients[:, 0]) / precision[0, 0]
+    solved = np.linalg.lstsq(precision, gradients.T, rcond=None)[0]
+    return np.einsum("fn,nf->n", solved, gradients)
 
 
 def _white(codes: np.ndarray, mean: np.ndarray, root: np.ndarray) -> np.ndarray:

@@ -344,22 +344,28 @@ def _validated_rows(
             )
         X_val = validated_beside(estimator, X_val, "X_val", (None, shape[1]))
     if groups is not None:
-        groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
-        if groups.ndim != 1:
-            raise ValueError(
-                f"groups must have one dimension. Got shape {groups.shape} instead."
-            )
-        check_consistent_length(rows.input, groups)
-        if groups.dtype.kind == "O":
-            if any(is_missing(group) for group in groups):
-                raise ValueError(
-                    "Input groups contains missing values. Give every row a group, for "
-                    "example one of its own."
-                )
-            # Objects of different types have no order, but they can be numbered.
-            numbers: dict[Any, int] = {}
-            groups = np.array([numbers.setdefault(one, len(numbers)) for one in groups])
+        groups = validated_groups(groups, rows.input)
     return rows, X_val, groups
+
+
+def validated_groups(groups: Any, X: Any) -> np.ndarray:
+    """Return the group of each row of ``X``, as labels that have an order."""
+    groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
+    if groups.ndim != 1:
+        raise ValueError(
+            f"groups must have one dimension. Got shape {groups.shape} instead."
+        )
+    check_consistent_length(X, groups)
+    if groups.dtype.kind == "O":
+        if any(is_missing(group) for group in groups):
+            raise ValueError(
+                "Input groups contains missing values. Give every row a group, for "
+                "example one of its own."
+            )
+        # Objects of different types have no order, but they can be numbered.
+        numbers: dict[Any, int] = {}
+        groups = np.array([numbers.setdefault(one, len(numbers)) for one in groups])
+    return groups
 
 
 def observed_values(estimator: Any, data: Any) -> np.ndarray | None:

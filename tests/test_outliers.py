@@ -21,6 +21,12 @@ from skae import (
 from skae.outliers import AutoencoderOutlierDetector
 
 LINEAR = AutoencoderTransformer(3, hidden_layer_sizes=())
+
+
+def likelihood(*args, **parameters):
+    return AutoencoderOutlierDetector(*args, method="likelihood", **parameters)
+
+
 SMALL = AutoencoderTransformer(2, hidden_layer_sizes=(16,), max_iter=5)
 
 
@@ -47,7 +53,7 @@ def test_scores_of_a_linear_autoencoder_are_those_of_pca(
     X, new = normal_rows(120), 3 * normal_rows(50, seed=1)
     linear = AutoencoderTransformer(n_components, whiten=whiten, hidden_layer_sizes=())
     detector = AutoencoderOutlierDetector(
-        linear, bandwidth=bandwidth, random_state=0
+        linear, bandwidth=bandwidth, method="likelihood", random_state=0
     ).fit(X)
     assert detector.bandwidth_ == 1
     expected = PCA(n_components, svd_solver="full").fit(X)
@@ -61,7 +67,7 @@ def test_scores_of_a_linear_autoencoder_are_those_of_pca(
 
 def test_scores_of_a_linear_autoencoder_are_those_of_pca_on_few_rows():
     X, new = normal_rows(20, n_features=30), normal_rows(5, n_features=30, seed=1)
-    detector = AutoencoderOutlierDetector(LINEAR, bandwidth=1).fit(X)
+    detector = likelihood(LINEAR, bandwidth=1).fit(X)
     expected = PCA(3).fit(X).score_samples(new)
     np.testing.assert_allclose(detector.score_samples(new), expected, rtol=1e-6)
 
@@ -69,7 +75,7 @@ def test_scores_of_a_linear_autoencoder_are_those_of_pca_on_few_rows():
 def test_scores_of_a_linear_variational_autoencoder_are_those_of_pca():
     X = normal_rows(120)
     linear = VariationalAutoencoderTransformer(3, hidden_layer_sizes=())
-    detector = AutoencoderOutlierDetector(linear, bandwidth=1).fit(X)
+    detector = likelihood(linear, bandwidth=1).fit(X)
     # This bound is computed in float32.
     expected = PCA(3).fit(X).score_samples(X)
     np.testing.assert_allclose(detector.score_samples(X), expected, rtol=1e-4)
@@ -78,8 +84,8 @@ def test_scores_of_a_linear_variational_autoencoder_are_those_of_pca():
 def test_kernels_are_kept_where_rows_form_groups():
     X = two_groups()
     linear = AutoencoderTransformer(2, hidden_layer_sizes=())
-    single = AutoencoderOutlierDetector(linear, bandwidth=1, random_state=0).fit(X)
-    kernels = AutoencoderOutlierDetector(linear, random_state=0).fit(X)
+    single = likelihood(linear, bandwidth=1, random_state=0).fit(X)
+    kernels = likelihood(linear, random_state=0).fit(X)
     assert kernels.bandwidth_ < 1
     assert kernels.held_out_scores_.mean() > single.held_out_scores_.mean()
     between = np.zeros((1, 4))
@@ -92,7 +98,7 @@ def test_kernels_are_kept_where_rows_form_groups():
 @pytest.mark.parametrize("n_rows", [100, 300])
 def test_kernels_are_normal_distributions_around_codes_of_sampled_rows(n_rows):
     X = two_groups(n_rows)
-    detector = AutoencoderOutlierDetector(
+    detector = likelihood(
         AutoencoderTransformer(2, hidden_layer_sizes=()), bandwidth=0.4, random_state=3
     ).fit(X)
     pca = PCA(2).fit(X)
@@ -119,7 +125,7 @@ def test_kernels_are_normal_distributions_around_codes_of_sampled_rows(n_rows):
 
 def test_kernels_keep_the_covariance_of_the_codes():
     X = two_groups(100)
-    detector = AutoencoderOutlierDetector(
+    detector = likelihood(
         AutoencoderTransformer(1, hidden_layer_sizes=()), bandwidth=0.3, random_state=0
     ).fit(X)
     pca = PCA(1).fit(X)
@@ -133,7 +139,7 @@ def test_kernels_keep_the_covariance_of_the_codes():
 
 def test_the_automatic_threshold_is_tukeys_fence_of_held_out_scores():
     X = normal_rows(100)
-    detector = AutoencoderOutlierDetector(LINEAR, bandwidth=1, random_state=3).fit(X)
+    detector = likelihood(LINEAR, bandwidth=1, random_state=3).fit(X)
     seed = np.random.RandomState(3).randint(2**31)
     scores = np.empty(len(X))
     for train, test in KFold(3, shuffle=True, random_state=seed).split(X):
@@ -145,7 +151,7 @@ def test_the_automatic_threshold_is_tukeys_fence_of_held_out_scores():
 
 def test_a_fifth_of_many_rows_is_held_out():
     X = normal_rows(1001)
-    detector = AutoencoderOutlierDetector(LINEAR, bandwidth=1, random_state=3).fit(X)
+    detector = likelihood(LINEAR, bandwidth=1, random_state=3).fit(X)
     seed = np.random.RandomState(3).randint(2**31)
     splitter = ShuffleSplit(1, test_size=0.2, random_state=seed)
     train, test = next(splitter.split(X))
@@ -378,7 +384,7 @@ def test_whitened_codes_give_the_same_density():
     scores = []
     for whiten in (False, True):
         pca = AutoencoderTransformer(2, hidden_layer_sizes=(), whiten=whiten)
-        detector = AutoencoderOutlierDetector(pca, bandwidth=1, random_state=0)
+        detector = likelihood(pca, bandwidth=1, random_state=0)
         scores.append(detector.fit(X).score_samples(X))
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-6)
 

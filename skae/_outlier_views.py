@@ -1,0 +1,137 @@
+"""Three views of how unusual a row is, on one scale: density, forest and neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import NearestNeighbors
+
+from ._outlier_scores import RowDensity
+from ._state import stored
+
+FENCE = 1.5
+"""Interquartile ranges beyond a quartile: Tukey's rule for box plots."""
+
+_MOST_REFERENCES = 5000
+"""Rows whose distances are looked at, at most."""
+
+SAME_ROW = 1e-6
+"""Rows that are as close, in lengths of a row, are equal but for rounding errors."""
+
+_STEPS_PER_NAT = 8
+_TAIL = 0.1
+"""Beyond the largest score the logarithm goes on as in this fraction of the rows."""
+
+
+@stored("tail")
+@dataclass(frozen=True)
+class Tail:
+    """Minus the logarithm of how many rows have a larger score.
+
+    It is piecewise linear. Beyond the largest score it goes on as for an exponential
+    distribution, whose mean is that of the largest tenth.
+
+    Parameters
+    ----------
+    knots : ndarray of shape (n_knots,)
+        Scores, in increasing order.
+
+    values : ndarray of shape (n_knots,)
+        Minus the logarithm of the fraction of rows with larger scores.
+
+    slope : float
+        Beyond the last knot.
+    """
+
+    knots: np.ndarray
+    values: np.ndarray
+    slope: float
+
+    @classmethod
+    def fit(cls, scores: np.ndarray) -> Tail:
+        """Take the quantiles of scores at equal steps of the logarithm."""
+        largest = np.log(2 * len(scores))
+        values = np.linspace(0, largest, int(_STEPS_PER_NAT * largest) + 2)
+        knots = np.quantile(scores, -np.expm1(-values))
+        # Of equal knots the last one counts.
+        is_last = np.append(np.diff(knots) > 0, True)
+        knots, values = knots[is_last], values[is_last]
+        start = np.quantile(scores, 1 - _TAIL)
+        beyond = scores[scores >= start] - start
+        # Equal scores have no tail. Then any larger score is far beyond.
+        mean = max(beyond.mean(), SAME_ROW * max(np.abs(scores).max(), 1.0))
+        return cls(knots, values, float(1 / mean))
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """Return where scores lie, in nats."""
+        beyond = np.maximum(scores - self.knots[-1], 0)
+        return np.interp(scores, self.knots, self.values) + self.slope * beyond
+
+
+@stored("outlier views")
+@dataclass(frozen=True)
+class Views:
+    """Two models of rows beside their density. None of the three finds all outliers.
+
+    Parameters
+    ----------
+    forest : IsolationForest
+        Of the rows that the density does not find unusual.
+
+    references : {array, CSR matrix} of shape (n_references, n_features)
+        Some of these rows. The distance to the nearest one says how unusual a row is.
+    """
+
+    forest: Any
+    references: Any
+
+    @classmethod
+    def fit(cls, density: RowDensity, X: Any, seed: int) -> Views:
+        """Fit the forest and choose the references."""
+        X = density.filled(X)
+        scores = density.log_density(X)
+        rows = np.flatnonzero(scores >= lower_fence(scores))
+        usual = X[rows]
+        forest = IsolationForest(random_state=seed).fit(usual)
+        if len(rows) > _MOST_REFERENCES:
+            rng = np.random.RandomState(seed)
+            usual = usual[np.sort(rng.permutation(len(rows))[:_MOST_REFERENCES])]
+        return cls(forest, usual)
+
+    def of(self, density: RowDensity, X: Any) -> np.ndarray:
+        """Return three scores of each row. Larger ones are more unusual."""
+        densities, filled = density.expected_log_density(X), density.filled(X)
+        views = -densities, -self.forest.score_samples(filled), self._distances(filled)
+        return np.stack(views, axis=1)
+
+    def _distances(self, X: Any) -> np.ndarray:
+        """Return the distance to the nearest reference.
+
+        A reference that equals the row is passed over, because it may be the row.
+        """
+        n_neighbors = min(2, self.references.shape[0])
+        index = NearestNeighbors(n_neighbors=n_neighbors).fit(self.references)
+        distances = index.kneighbors(X)[0]
+        lengths = np.sqrt(np.asarray(_squares(X)).reshape(-1))
+        is_same = distances[:, 0] <= SAME_ROW * lengths
+        return np.where(is_same, distances[:, -1], distances[:, 0])
+
+
+def combined(tails: list[Tail], views: np.ndarray) -> np.ndarray:
+    """Return minus the sum of the two largest tails: two views have to agree."""
+    found = [tail(view) for tail, view in zip(tails, views.T, strict=True)]
+    return np.min(found, axis=0) - np.sum(found, axis=0)
+
+
+def lower_fence(scores: np.ndarray) -> float:
+    """Return the lower whisker of a box plot, by Tukey's rule."""
+    low, high = np.percentile(scores, [25, 75])
+    return float(low - FENCE * (high - low))
+
+
+def _squares(X: Any) -> Any:
+    """Return the squared length of each row."""
+    return X.multiply(X).sum(axis=1) if hasattr(X, "multiply") else (X * X).sum(axis=1)
