@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,15 @@ from skl2onnx.common.data_types import (
     FloatTensorType,
     Int64TensorType,
 )
+from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import check_is_fitted
 
 from .._autoencoder import AutoencoderTransformer
+from .._data import dense
 from .._inference import Box, InferenceParts, NetworkModel, blend
 from .._linear import LinearModel
 from .._outlier_scores import LOG_2_PI, CodeDensity, RowDensity
+from .._outlier_views import SAME_ROW, Tail
 from .._variational import VariationalAutoencoderTransformer
 from ..outliers import AutoencoderOutlierDetector
 from ._network import Graph, Network, Value, activated
@@ -112,7 +116,7 @@ def _convert_detector(scope: Any, operator: Any, container: Any) -> None:
     graph = Graph(scope, container)
     rows = _entered(graph, operator)
     # As in skae, scores are computed in float64: residuals are small differences.
-    scores = _log_density(detector._density, rows.cast(np.float64))
+    scores = _scores(detector, rows, rows.cast(np.float64))
     decision = scores - detector.offset_
     is_outlier = graph.node("Less", decision, np.array([0.0])).name
     labels = 1 - Value(graph, is_outlier, bool).cast(np.int64) * 2
@@ -185,6 +189,92 @@ def _continued(network: Network, values: Value, box: Box, outside: np.ndarray) -
     inside = graph.node("Min", inside, box.high.astype(dtype))
     linear, beyond = inside @ outside, (values - inside) @ outside
     return blend(graph, network(inside), linear, beyond)
+
+
+def _scores(detector: AutoencoderOutlierDetector, given: Value, rows: Value) -> Value:
+    """Return what ``score_samples`` returns, as a column."""
+    density = _log_density(detector._density, rows)
+    if detector._views is None:
+        return density
+    views = (
+        density * -1.0,
+        _isolation(detector._views.forest, given.cast(np.float32)).cast(np.float64),
+        _distance(detector._views.references, rows),
+    )
+    tails = [_tail(*one) for one in zip(detector._tails, views, strict=True)]
+    return rows.graph.node("Min", *tails) - rows.graph.node("Sum", *tails)
+
+
+def _isolation(forest: IsolationForest, rows: Value) -> Value:
+    """Return how few splits isolate a row: minus the forest's ``score_samples``."""
+    nodes: dict[str, list] = defaultdict(list)
+    leaves: dict[str, list] = defaultdict(list)
+    for number, one in enumerate(forest.estimators_):
+        tree = one.tree_
+        is_leaf = tree.children_left < 0
+        numbers = np.arange(tree.node_count)
+        depths = np.zeros(tree.node_count)
+        for node in numbers[~is_leaf]:
+            children = [tree.children_left[node], tree.children_right[node]]
+            depths[children] = depths[node] + 1
+        # The trees see float32: the largest such number below a threshold divides
+        # the rows as the threshold does.
+        values = tree.threshold.astype(np.float32)
+        values = np.where(
+            values > tree.threshold, np.nextafter(values, -np.inf), values
+        )
+        nodes["treeids"] += [number] * tree.node_count
+        nodes["nodeids"] += numbers.tolist()
+        nodes["featureids"] += np.maximum(tree.feature, 0).tolist()
+        nodes["modes"] += np.where(is_leaf, "LEAF", "BRANCH_LEQ").tolist()
+        nodes["values"] += np.where(is_leaf, 0, values).tolist()
+        nodes["truenodeids"] += np.maximum(tree.children_left, 0).tolist()
+        nodes["falsenodeids"] += np.maximum(tree.children_right, 0).tolist()
+        lengths = depths + _average_path_length(tree.n_node_samples)
+        leaves["treeids"] += [number] * int(is_leaf.sum())
+        leaves["nodeids"] += numbers[is_leaf].tolist()
+        leaves["weights"] += lengths[is_leaf].tolist()
+    lengths = rows.graph.trees(
+        rows,
+        n_targets=1,
+        target_ids=[0] * len(leaves["weights"]),
+        **{f"nodes_{name}": values for name, values in nodes.items()},
+        **{f"target_{name}": values for name, values in leaves.items()},
+    ).cast(np.float64)
+    n_rows = np.array([forest.max_samples_])
+    mean = len(forest.estimators_) * _average_path_length(n_rows)[0]
+    return rows.graph.node("Exp", lengths * (-np.log(2) / mean))
+
+
+def _average_path_length(n_rows: np.ndarray) -> np.ndarray:
+    """Return the mean depth of a leaf in random trees (Liu et al. 2008)."""
+    many = np.maximum(n_rows, 3)
+    lengths = 2 * (np.log(many - 1.0) + np.euler_gamma) - 2 * (many - 1.0) / many
+    return np.select([n_rows <= 1, n_rows == 2], [0.0, 1.0], lengths)
+
+
+def _distance(references: Any, rows: Value) -> Value:
+    """Return the distance to the nearest reference that is not the row itself."""
+    points = np.asarray(dense(references), dtype=np.float64)
+    lengths = _squared_lengths(rows)
+    squares = lengths + rows @ (-2 * points.T) + np.square(points).sum(axis=1)
+    squares = rows.graph.maximum(0.0, squares)
+    nearest, *others = rows.graph.smallest(squares, min(2, len(points)))
+    is_same = rows.graph.node("LessOrEqual", nearest, lengths * SAME_ROW**2)
+    second = others[0] if others else nearest
+    chosen = rows.graph.node("Where", is_same, second, nearest)
+    return Value(rows.graph, rows.graph.node("Sqrt", chosen).name, np.float64)
+
+
+def _tail(tail: Tail, view: Value) -> Value:
+    """Return a piecewise linear function, which is the sum of its pieces."""
+    low, high = tail.knots[:-1], tail.knots[1:]
+    graph = view.graph
+    beyond = graph.maximum(0.0, view - tail.knots[-1]) * tail.slope + tail.values[0]
+    if not len(low):
+        return beyond
+    pieces = graph.node("Min", graph.node("Max", view, low[None]), high[None]) - low
+    return beyond + pieces @ (np.diff(tail.values) / (high - low))[:, None]
 
 
 def _log_density(density: RowDensity, rows: Value) -> Value:

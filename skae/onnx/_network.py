@@ -54,12 +54,27 @@ class Graph:
             Of the operator.
         """
         output = self._scope.get_unique_variable_name("skae")
-        self._write(operator, inputs, output, attributes)
+        self._write(operator, inputs, [output], attributes)
         return Value(self, output, inputs[0].dtype)
+
+    def trees(self, value: Value, **attributes: Any) -> Value:
+        """Return the sum of what trees say of each row, as a column."""
+        output = self._scope.get_unique_variable_name("skae")
+        attributes["op_domain"] = "ai.onnx.ml"
+        self._write("TreeEnsembleRegressor", (value,), [output], attributes)
+        return Value(self, output, np.float32)
+
+    def smallest(self, value: Value, count: int) -> list[Value]:
+        """Return the smallest numbers of each row, in increasing order, as columns."""
+        names = [self._scope.get_unique_variable_name("skae") for _ in range(2)]
+        inputs = value, np.array([count])
+        self._write("TopK", inputs, names, {"axis": 1, "largest": 0})
+        found = Value(self, names[0], value.dtype)
+        return [found @ column[:, None] for column in np.eye(count)]
 
     def end(self, value: Value, output: str) -> None:
         """Give a value the name of an output of the converted estimator."""
-        self._write("Identity", (value,), output, {})
+        self._write("Identity", (value,), [output], {})
 
     def square(self, value: Value) -> Value:
         """Return the square of each number."""
@@ -84,12 +99,14 @@ class Graph:
             return self.node(operator, value, np.array([1]), keepdims=1)
         return self.node(operator, value, axes=[1], keepdims=1)
 
-    def _write(self, operator: str, inputs: Any, output: str, attributes: dict) -> None:
+    def _write(
+        self, operator: str, inputs: Any, outputs: list[str], attributes: dict
+    ) -> None:
         names = [
             one.name if isinstance(one, Value) else self._of(one) for one in inputs
         ]
         name = self._scope.get_unique_operator_name(f"skae_{operator}")
-        self._container.add_node(operator, names, [output], name=name, **attributes)
+        self._container.add_node(operator, names, outputs, name=name, **attributes)
 
     def _of(self, array: np.ndarray) -> str:
         name = self._scope.get_unique_variable_name("skae_constant")
