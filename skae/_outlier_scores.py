@@ -408,22 +408,21 @@ class HeldOutFits:
         """
         if X_val is None:
             splits = list(_splits(groups, seed))
+            parts = [(data[train], data[held_out]) for train, held_out in splits]
+            groups_of_parts = [groups[train] for train, _ in splits]
             held_out = np.concatenate([held_out for _, held_out in splits])
             order = np.argsort(held_out)
             members = groups[held_out[order]]
         else:
-            splits, members = [(slice(None), None)], np.arange(X_val.shape[0])
-            order = members
-        parts, autoencoders = [], []
-        for train, held_out in splits:
-            rows = data if X_val is not None else data[train]
-            others = X_val if X_val is not None else data[held_out]
+            parts, groups_of_parts = [(data, X_val)], [groups]
+            order = members = np.arange(X_val.shape[0])
+        autoencoders = []
+        for (rows, others), groups_of_rows in zip(parts, groups_of_parts, strict=True):
             one, beside = autoencoder(), {}
             if one.early_stopping and _is_complete(rows) and _is_complete(others):
                 beside = {"X_val": others}
             elif one.early_stopping:
-                beside = {"groups": groups[train]}
-            parts.append((rows, others))
+                beside = {"groups": groups_of_rows}
             autoencoders.append(one.fit(rows, **beside))
         return cls(parts, autoencoders, order, members, seed)
 

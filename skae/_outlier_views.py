@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 
+from ._data import chunks, dense
 from ._outlier_scores import RowDensity
 from ._state import stored
 
@@ -56,6 +57,7 @@ class Tail:
         largest = np.log(2 * len(scores))
         values = np.linspace(0, largest, int(_STEPS_PER_NAT * largest) + 2)
         knots = np.quantile(scores, -np.expm1(-values))
+        knots[-1] = scores.max()
         # Of equal knots the last one counts.
         is_last = np.append(np.diff(knots) > 0, True)
         knots, values = knots[is_last], values[is_last]
@@ -71,6 +73,94 @@ class Tail:
         return np.interp(scores, self.knots, self.values) + self.slope * beyond
 
 
+@stored("isolation trees")
+@dataclass(frozen=True)
+class IsolationTrees:
+    """An isolation forest as arrays, one row for each tree.
+
+    Parameters
+    ----------
+    features, left, right : ndarray of shape (n_trees, n_nodes), int
+        Which feature a node compares, and the next nodes. A leaf is its own next node.
+
+    thresholds : ndarray of shape (n_trees, n_nodes), float32
+        Rows with smaller or equal values go to the left.
+
+    lengths : ndarray of shape (n_trees, n_nodes)
+        Depth of a leaf, and the mean depth of further trees of its rows.
+
+    mean_length : float
+        Mean depth of a leaf in random trees.
+    """
+
+    features: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    thresholds: np.ndarray
+    lengths: np.ndarray
+    mean_length: float
+
+    @classmethod
+    def fit(cls, X: Any, seed: int) -> IsolationTrees:
+        """Fit scikit-learn's forest."""
+        forest = IsolationForest(random_state=seed).fit(X)
+        trees = [one.tree_ for one in forest.estimators_]
+        shape = len(trees), max(tree.node_count for tree in trees)
+        left = np.tile(np.arange(shape[1]), (shape[0], 1))
+        right, features = left.copy(), np.zeros(shape, int)
+        thresholds, lengths = np.zeros(shape, np.float32), np.zeros(shape)
+        for number, tree in enumerate(trees):
+            inner = np.flatnonzero(tree.children_left >= 0)
+            left[number, inner] = tree.children_left[inner]
+            right[number, inner] = tree.children_right[inner]
+            features[number, inner] = tree.feature[inner]
+            # The trees see float32. The largest such number below a threshold divides
+            # the rows as the threshold does.
+            exact, rounded = tree.threshold[inner], thresholds.dtype.type
+            values = exact.astype(rounded)
+            values = np.where(
+                values > exact, np.nextafter(values, rounded(-np.inf)), values
+            )
+            thresholds[number, inner] = values
+            depths = np.zeros(tree.node_count)
+            for node in inner:
+                for child in (left[number, node], right[number, node]):
+                    depths[child] = depths[node] + 1
+            further = _average_path_length(tree.n_node_samples)
+            lengths[number, : tree.node_count] = depths + further
+        mean_length = float(_average_path_length(np.array([forest.max_samples_]))[0])
+        return cls(features, left, right, thresholds, lengths, mean_length)
+
+    @property
+    def is_leaf(self) -> np.ndarray:
+        """Which nodes are leaves. Some of them no row reaches."""
+        return self.left == np.arange(self.left.shape[1])
+
+    def __call__(self, X: Any) -> np.ndarray:
+        """Return minus the forest's ``score_samples``."""
+        trees = np.arange(len(self.left))
+        found = []
+        for some in chunks(X):
+            rows = np.asarray(dense(X[some]), dtype=np.float32)
+            numbers = np.arange(len(rows))[:, None]
+            nodes, before = np.zeros((len(rows), len(trees)), int), None
+            while before is None or (nodes != before).any():
+                before = nodes
+                values = rows[numbers, self.features[trees, nodes]]
+                goes_left = values <= self.thresholds[trees, nodes]
+                branches = self.left[trees, nodes], self.right[trees, nodes]
+                nodes = np.where(goes_left, *branches)
+            found.append(self.lengths[trees, nodes].mean(axis=1))
+        return np.exp2(-np.concatenate(found) / self.mean_length)
+
+
+def _average_path_length(n_rows: np.ndarray) -> np.ndarray:
+    """Return the mean depth of a leaf in random trees (Liu et al. 2008)."""
+    many = np.maximum(n_rows, 3)
+    lengths = 2 * (np.log(many - 1.0) + np.euler_gamma) - 2 * (many - 1.0) / many
+    return np.select([n_rows <= 1, n_rows == 2], [0.0, 1.0], lengths)
+
+
 @stored("outlier views")
 @dataclass(frozen=True)
 class Views:
@@ -78,33 +168,33 @@ class Views:
 
     Parameters
     ----------
-    forest : IsolationForest
+    trees : IsolationTrees
         Of the rows that the density does not find unusual.
 
     references : {array, CSR matrix} of shape (n_references, n_features)
         Some of these rows. The distance to the nearest one says how unusual a row is.
     """
 
-    forest: Any
+    trees: IsolationTrees
     references: Any
 
     @classmethod
     def fit(cls, density: RowDensity, X: Any, seed: int) -> Views:
-        """Fit the forest and choose the references."""
+        """Fit the trees and choose the references."""
         X = density.filled(X)
         scores = density.log_density(X)
         rows = np.flatnonzero(scores >= lower_fence(scores))
         usual = X[rows]
-        forest = IsolationForest(random_state=seed).fit(usual)
+        trees = IsolationTrees.fit(usual, seed)
         if len(rows) > _MOST_REFERENCES:
             rng = np.random.RandomState(seed)
             usual = usual[np.sort(rng.permutation(len(rows))[:_MOST_REFERENCES])]
-        return cls(forest, usual)
+        return cls(trees, usual)
 
     def of(self, density: RowDensity, X: Any) -> np.ndarray:
         """Return three scores of each row. Larger ones are more unusual."""
         densities, filled = density.expected_log_density(X), density.filled(X)
-        views = -densities, -self.forest.score_samples(filled), self._distances(filled)
+        views = -densities, self.trees(filled), self._distances(filled)
         return np.stack(views, axis=1)
 
     def _distances(self, X: Any) -> np.ndarray:

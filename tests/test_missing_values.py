@@ -98,11 +98,12 @@ def curved():
 
 def test_only_the_dense_estimator_says_that_it_takes_nan():
     assert get_tags(AutoencoderTransformer()).input_tags.allow_nan
+    assert get_tags(AutoencoderOutlierDetector()).input_tags.allow_nan
     assert get_tags(AutoencoderTransformer(target_weight=0.5)).input_tags.allow_nan
     for other in (
         AutoencoderTransformer(image_shape="auto"),
         VariationalAutoencoderTransformer(),
-        AutoencoderOutlierDetector(),
+        AutoencoderOutlierDetector(VariationalAutoencoderTransformer()),
     ):
         assert not get_tags(other).input_tags.allow_nan
         with pytest.raises(ValueError, match="Input X contains NaN"):

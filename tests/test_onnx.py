@@ -262,13 +262,18 @@ def test_values_that_are_not_finite_do_not_get_finite_codes(pixels):
     assert np.isfinite(codes[1]).all()
 
 
-@pytest.fixture(scope="module", params=[1.0, 0.5])
+@pytest.fixture(
+    scope="module",
+    params=[(1.0, "combined"), (0.5, "combined"), (0.5, "likelihood")],
+    ids=str,
+)
 def detector(request, pixels):
     X, y = pixels
-    sizes = (16,) if request.param == 1 else ()
+    bandwidth, method = request.param
+    sizes = (16,) if bandwidth == 1 else ()
     autoencoder = AutoencoderTransformer(4, hidden_layer_sizes=sizes, max_iter=3)
     found = AutoencoderOutlierDetector(
-        autoencoder, bandwidth=request.param, random_state=0
+        autoencoder, method=method, bandwidth=bandwidth, random_state=0
     )
     return found.fit(X[y < 5])
 

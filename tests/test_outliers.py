@@ -345,8 +345,6 @@ def test_bad_rows_are_refused(method):
     detector = AutoencoderOutlierDetector(LINEAR)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         getattr(detector, method)(X)
-    with pytest.raises(ValueError, match="contains NaN"):
-        detector.fit(np.where(X > 9, np.nan, X))
     detector.fit(X)
     with pytest.raises(ValueError, match="X has 3 features, but"):
         getattr(detector, method)(X[:, :3])
@@ -407,3 +405,187 @@ def test_numbers_that_underflow_are_no_error():
         scores = found.score_samples(1e3 * X)
         found.explain(1e3 * X)
     np.testing.assert_array_equal(scores, expected.score_samples(1e3 * X))
+
+
+def windows(n_windows=600, width=10, seed=0):
+    """Return overlapping windows of two sensors, and the part of time of each."""
+    rng = np.random.default_rng(seed)
+    load = np.cumsum(rng.standard_normal(n_windows + width - 1)) / 10
+    sensors = load[:, None] * [1, -0.5] + 0.1 * rng.standard_normal((len(load), 2))
+    views = np.lib.stride_tricks.sliding_window_view(sensors, width, axis=0)
+    return views.reshape(n_windows, -1), np.arange(n_windows) // 50
+
+
+def test_groups_are_held_out_together():
+    X, groups = windows()
+    detector = likelihood(LINEAR, bandwidth=1, random_state=3).fit(X, groups=groups)
+    seed = np.random.RandomState(3).randint(2**31)
+    expected = np.empty(len(X))
+    for train, test in KFold(3, shuffle=True, random_state=seed).split(np.arange(12)):
+        training, held_out = np.isin(groups, train), np.isin(groups, test)
+        expected[held_out] = PCA(3).fit(X[training]).score_samples(X[held_out])
+    np.testing.assert_allclose(detector.held_out_scores_, expected, rtol=1e-6)
+
+
+def test_equal_rows_are_held_out_together():
+    X = np.repeat(normal_rows(50), 3, axis=0)
+    detector = likelihood(LINEAR, bandwidth=1, random_state=3).fit(X)
+    seed = np.random.RandomState(3).randint(2**31)
+    expected = np.empty(50)
+    for train, test in KFold(3, shuffle=True, random_state=seed).split(X[::3]):
+        fitted = PCA(3).fit(np.repeat(X[::3][train], 3, axis=0))
+        expected[test] = fitted.score_samples(X[::3][test])
+    np.testing.assert_allclose(
+        detector.held_out_scores_, np.repeat(expected, 3), rtol=1e-6
+    )
+
+
+def test_few_groups_of_many_rows_are_all_held_out_in_turn():
+    X = normal_rows(1200)
+    detector = AutoencoderOutlierDetector(LINEAR, random_state=0)
+    assert len(detector.fit(X).held_out_scores_) == 240
+    detector.fit(X, groups=np.arange(1200) % 40)
+    assert len(detector.held_out_scores_) == 1200
+
+
+@pytest.mark.parametrize("method", ["combined", "likelihood"])
+def test_given_rows_are_held_out(method):
+    X, X_val = normal_rows(200), normal_rows(90, seed=1)
+    detector = AutoencoderOutlierDetector(
+        LINEAR, method=method, bandwidth=1, random_state=0
+    ).fit(X, X_val=X_val)
+    np.testing.assert_allclose(
+        detector.held_out_scores_, detector.score_samples(X_val), rtol=1e-9
+    )
+    if method == "likelihood":
+        expected = PCA(3).fit(X).score_samples(X_val)
+        np.testing.assert_allclose(detector.held_out_scores_, expected, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_given_rows_choose_the_epoch_of_a_network():
+    X, X_val = surface(300), surface(100, seed=1)
+    detector = AutoencoderOutlierDetector(SMALL, random_state=3).fit(X, X_val=X_val)
+    seed = np.random.RandomState(3).randint(2**31)
+    expected = clone(SMALL).set_params(random_state=seed).fit(X, X_val=X_val)
+    np.testing.assert_array_equal(
+        detector.estimator_.transform(X), expected.transform(X)
+    )
+
+
+def surface(n_rows, seed=0):
+    angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, n_rows)
+    return np.stack([np.cos(angles), np.sin(angles), np.cos(2 * angles)], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"groups": np.arange(60), "X_val": normal_rows(9)},
+            "X_val cannot be combined with groups",
+        ),
+        ({"groups": np.arange(60) % 2}, "groups must divide the rows into at least 3"),
+        ({"groups": np.arange(59)}, "inconsistent numbers of samples"),
+        ({"X_val": normal_rows(9)[:, :3]}, r"X_val has shape \(9, 3\)"),
+    ],
+)
+def test_held_out_rows_that_cannot_be_used_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        AutoencoderOutlierDetector(LINEAR).fit(normal_rows(60), **given)
+
+
+def with_holes(X, fraction=0.2, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random(X.shape) < fraction, np.nan, X)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_the_likelihood_of_incomplete_rows_is_that_of_their_observed_values(whiten):
+    X, new = with_holes(normal_rows(300)), with_holes(normal_rows(40, seed=1), 0.4)
+    linear = AutoencoderTransformer(2, hidden_layer_sizes=(), whiten=whiten)
+    detector = likelihood(linear, bandwidth=1, random_state=0).fit(X)
+    mean, covariance = detector.estimator_.mean_, None
+    plain = clone(linear).set_params(whiten=False).fit(X)
+    covariance = plain.get_covariance()
+    expected = []
+    for row in new:
+        seen = ~np.isnan(row)
+        part = covariance[np.ix_(seen, seen)]
+        found = multivariate_normal(mean[seen], part) if seen.any() else None
+        expected.append(0 if found is None else found.logpdf(row[seen]))
+    np.testing.assert_allclose(detector.score_samples(new), expected, rtol=1e-6)
+
+
+def test_incomplete_rows_are_outliers_as_often_as_complete_ones():
+    X, new = with_holes(normal_rows(600), 0.1), normal_rows(3600)[600:]
+    detector = AutoencoderOutlierDetector(LINEAR, random_state=0).fit(X)
+    complete = (detector.predict(new) == -1).mean()
+    incomplete = (detector.predict(with_holes(new)) == -1).mean()
+    assert complete < 0.1
+    assert abs(complete - incomplete) < 0.04
+    # A wrong value is found beside missing ones.
+    wrong = new[:50].copy()
+    wrong[:, 0] = np.nan
+    wrong[:, 1] += 60
+    assert (detector.predict(wrong) == -1).all()
+
+
+def distance_without(row, precision, features):
+    """Return the squared distance of a row at the best values of some features."""
+    others = np.setdiff1d(np.arange(len(row)), features)
+    covariance = np.linalg.inv(precision)[np.ix_(others, others)]
+    return row[others] @ np.linalg.solve(covariance, row[others])
+
+
+@pytest.mark.parametrize("fault", ["single", "double", "drift"])
+def test_explanations_of_groups_are_reconstruction_based_contributions(fault):
+    rng = np.random.default_rng(0)
+    # Windows of ten values of three sensors, which follow one load.
+    load = np.cumsum(rng.standard_normal((400, 10)), axis=1) / 3
+    noise = 0.1 * rng.standard_normal((400, 10, 3))
+    X = (load[:, :, None] * [1.0, 0.7, -0.8] + noise).reshape(400, 30)
+    sensors = np.tile(["a", "b", "c"], 10)
+    linear = AutoencoderTransformer(10, hidden_layer_sizes=())
+    detector = AutoencoderOutlierDetector(linear, bandwidth=1, random_state=0).fit(X)
+    wrong = X[:20].copy().reshape(20, 10, 3)
+    wrong[:, :, 1] += {"drift": np.linspace(0, 4, 10)}.get(fault, 2.0)
+    if fault == "double":
+        wrong[:, :, 2] += 2
+    wrong = wrong.reshape(20, 30)
+    found = detector.explain(wrong, feature_groups=sensors)
+    precision = PCA(10).fit(X).get_precision()
+    falls = np.empty((20, 3))
+    for number, row in enumerate(wrong - X.mean(axis=0)):
+        total = row @ precision @ row
+        for group in range(3):
+            features = np.flatnonzero(sensors == "abc"[group])
+            falls[number, group] = total - distance_without(row, precision, features)
+    expected = falls / falls.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+    largest = found.argmax(axis=1)
+    assert np.isin(largest, [1, 2] if fault == "double" else [1]).all()
+
+
+def test_explanations_of_groups_are_named():
+    X = pd.DataFrame(normal_rows(60), columns=list("uvwxyz"))
+    detector = AutoencoderOutlierDetector(LINEAR, random_state=0).fit(X)
+    found = detector.explain(X, feature_groups=["b", "b", "a", "a", "c", "b"])
+    assert found.columns.tolist() == ["b", "a", "c"]
+    alone = detector.explain(X, feature_groups=list("uvwxyz"))
+    pd.testing.assert_frame_equal(alone, detector.explain(X))
+    with pytest.raises(ValueError, match="a name for each of 6 features. Got 2"):
+        detector.explain(X, feature_groups=["a", "b"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_windows_in_groups_are_flagged_as_often_as_estimated(seed):
+    """Shuffled windows overlap with those that train. Groups do not."""
+    X, groups = windows(3000, seed=seed)
+    share = {}
+    for given in (None, groups):
+        detector = AutoencoderOutlierDetector(LINEAR, random_state=0)
+        detector.fit(X[:1500], groups=None if given is None else given[:1500])
+        estimated = (detector.held_out_scores_ < detector.offset_).mean()
+        share[given is None] = (detector.predict(X[1510:]) == -1).mean() - estimated
+    assert share[False] < share[True]

@@ -380,7 +380,10 @@ def test_every_row_needs_a_group(groups, message):
     [
         (AutoencoderTransformer(image_shape=(8, 8)), "with image_shape=\\(8, 8\\)"),
         (VariationalAutoencoderTransformer(), "VariationalAutoencoderTransformer does"),
-        (AutoencoderOutlierDetector(), "AutoencoderOutlierDetector does not take"),
+        (
+            AutoencoderOutlierDetector(VariationalAutoencoderTransformer()),
+            "AutoencoderOutlierDetector does not take",
+        ),
     ],
     ids=repr,
 )

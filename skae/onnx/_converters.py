@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from skl2onnx.common.data_types import (
     FloatTensorType,
     Int64TensorType,
 )
-from sklearn.ensemble import IsolationForest
 from sklearn.utils.validation import check_is_fitted
 
 from .._autoencoder import AutoencoderTransformer
@@ -22,7 +20,7 @@ from .._data import dense
 from .._inference import Box, InferenceParts, NetworkModel, blend
 from .._linear import LinearModel
 from .._outlier_scores import LOG_2_PI, CodeDensity, RowDensity
-from .._outlier_views import SAME_ROW, Tail
+from .._outlier_views import SAME_ROW, IsolationTrees, Tail
 from .._variational import VariationalAutoencoderTransformer
 from ..outliers import AutoencoderOutlierDetector
 from ._network import Graph, Network, Value, activated
@@ -198,59 +196,34 @@ def _scores(detector: AutoencoderOutlierDetector, given: Value, rows: Value) -> 
         return density
     views = (
         density * -1.0,
-        _isolation(detector._views.forest, given.cast(np.float32)).cast(np.float64),
+        _isolation(detector._views.trees, given.cast(np.float32)),
         _distance(detector._views.references, rows),
     )
     tails = [_tail(*one) for one in zip(detector._tails, views, strict=True)]
     return rows.graph.node("Min", *tails) - rows.graph.node("Sum", *tails)
 
 
-def _isolation(forest: IsolationForest, rows: Value) -> Value:
-    """Return how few splits isolate a row: minus the forest's ``score_samples``."""
-    nodes: dict[str, list] = defaultdict(list)
-    leaves: dict[str, list] = defaultdict(list)
-    for number, one in enumerate(forest.estimators_):
-        tree = one.tree_
-        is_leaf = tree.children_left < 0
-        numbers = np.arange(tree.node_count)
-        depths = np.zeros(tree.node_count)
-        for node in numbers[~is_leaf]:
-            children = [tree.children_left[node], tree.children_right[node]]
-            depths[children] = depths[node] + 1
-        # The trees see float32: the largest such number below a threshold divides
-        # the rows as the threshold does.
-        values = tree.threshold.astype(np.float32)
-        values = np.where(
-            values > tree.threshold, np.nextafter(values, -np.inf), values
-        )
-        nodes["treeids"] += [number] * tree.node_count
-        nodes["nodeids"] += numbers.tolist()
-        nodes["featureids"] += np.maximum(tree.feature, 0).tolist()
-        nodes["modes"] += np.where(is_leaf, "LEAF", "BRANCH_LEQ").tolist()
-        nodes["values"] += np.where(is_leaf, 0, values).tolist()
-        nodes["truenodeids"] += np.maximum(tree.children_left, 0).tolist()
-        nodes["falsenodeids"] += np.maximum(tree.children_right, 0).tolist()
-        lengths = depths + _average_path_length(tree.n_node_samples)
-        leaves["treeids"] += [number] * int(is_leaf.sum())
-        leaves["nodeids"] += numbers[is_leaf].tolist()
-        leaves["weights"] += lengths[is_leaf].tolist()
+def _isolation(trees: IsolationTrees, rows: Value) -> Value:
+    """Return how few splits isolate a row, in float64."""
+    number, node = np.asarray(np.indices(trees.left.shape))
+    is_leaf = trees.is_leaf
     lengths = rows.graph.trees(
         rows,
         n_targets=1,
-        target_ids=[0] * len(leaves["weights"]),
-        **{f"nodes_{name}": values for name, values in nodes.items()},
-        **{f"target_{name}": values for name, values in leaves.items()},
-    ).cast(np.float64)
-    n_rows = np.array([forest.max_samples_])
-    mean = len(forest.estimators_) * _average_path_length(n_rows)[0]
-    return rows.graph.node("Exp", lengths * (-np.log(2) / mean))
-
-
-def _average_path_length(n_rows: np.ndarray) -> np.ndarray:
-    """Return the mean depth of a leaf in random trees (Liu et al. 2008)."""
-    many = np.maximum(n_rows, 3)
-    lengths = 2 * (np.log(many - 1.0) + np.euler_gamma) - 2 * (many - 1.0) / many
-    return np.select([n_rows <= 1, n_rows == 2], [0.0, 1.0], lengths)
+        nodes_treeids=number.ravel().tolist(),
+        nodes_nodeids=node.ravel().tolist(),
+        nodes_featureids=trees.features.ravel().tolist(),
+        nodes_modes=np.where(is_leaf, "LEAF", "BRANCH_LEQ").ravel().tolist(),
+        nodes_values=trees.thresholds.ravel().tolist(),
+        nodes_truenodeids=np.where(is_leaf, 0, trees.left).ravel().tolist(),
+        nodes_falsenodeids=np.where(is_leaf, 0, trees.right).ravel().tolist(),
+        target_treeids=number[is_leaf].tolist(),
+        target_nodeids=node[is_leaf].tolist(),
+        target_ids=[0] * int(is_leaf.sum()),
+        target_weights=trees.lengths[is_leaf].tolist(),
+    )
+    mean = lengths.cast(np.float64) / len(trees.left)
+    return rows.graph.node("Exp", mean * (-np.log(2) / trees.mean_length))
 
 
 def _distance(references: Any, rows: Value) -> Value:
