@@ -236,7 +236,7 @@ def encoder_jacobian(estimator: Any, X: Any, row: int) -> np.ndarray:
     return np.concatenate(columns).T
 
 
-def outlier_contributions(estimator: Any, X: Any) -> Any:
+def outlier_contributions(estimator: Any, X: Any, *, feature_groups: Any = None) -> Any:
     """Return how much each feature contributes to what makes a row improbable.
 
     Parameters
@@ -247,6 +247,9 @@ def outlier_contributions(estimator: Any, X: Any) -> Any:
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows to explain.
+
+    feature_groups : array-like of shape (n_features_of_detector,), default=None
+        Name of the group of each feature that the detector sees, see there.
 
     Returns
     -------
@@ -285,8 +288,11 @@ def outlier_contributions(estimator: Any, X: Any) -> Any:
             f"ends with one. Its last step is {detector!r}."
         )
     if not before:
-        return detector.explain(X)
-    found = np.asarray(detector.explain(before.transform(X)))
+        return detector.explain(X, feature_groups=feature_groups)
+    rows = before.transform(X)
+    found = np.asarray(detector.explain(rows, feature_groups=feature_groups))
+    if feature_groups is not None:
+        return like(X, found, list(dict.fromkeys(feature_groups)))
     try:
         names = before.get_feature_names_out()
     except AttributeError:

@@ -294,3 +294,18 @@ def test_contributions_keep_the_index_of_the_rows(wine):
         AutoencoderTransformer(2, hidden_layer_sizes=()), random_state=0
     ).fit(wine)
     assert outlier_contributions(detector, wine[7:9]).index.tolist() == [7, 8]
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame, np.asarray])
+def test_contributions_of_groups_have_their_names(container, wine):
+    X = container(wine)
+    detector = AutoencoderOutlierDetector(
+        AutoencoderTransformer(2, hidden_layer_sizes=()), random_state=0
+    )
+    pipeline = make_pipeline(StandardScaler(), detector).fit(X)
+    groups = ["odd", "even"] * 6 + ["odd"]
+    found = outlier_contributions(pipeline, X[:5], feature_groups=groups)
+    rows = pipeline[0].transform(X[:5])
+    np.testing.assert_array_equal(found, detector.explain(rows, feature_groups=groups))
+    if container is not np.asarray:
+        assert list(found.columns) == ["odd", "even"]
