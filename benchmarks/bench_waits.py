@@ -74,7 +74,7 @@ def spectra(n_rows=120, n_features=1000, seed=1):
     rng = np.random.default_rng(0)
     x = np.linspace(0, 1, n_features)
     centres, widths = rng.uniform(0.1, 0.9, 6), rng.uniform(0.01, 0.04, 6)
-    powers = 0.4 * rng.normal(size=(3, 6))
+    powers = 0.4 * np.random.default_rng(1).normal(size=(3, 6))
     rng = np.random.default_rng(seed)
     t = rng.normal(size=(n_rows, 3))
     places = (x - 0.02 * t[:, :1])[:, None, :] - centres[:, None]
