@@ -87,13 +87,14 @@ class AutoencoderTransformer(BaseAutoencoder):
         ``(height, width)`` or ``(height, width, channels)``, in the order of
         ``image.reshape(-1)``, channels last. "auto" is a square image with one channel
         if the number of features is a square. Otherwise it is a single line of pixels,
-        for example a signal or a spectrum. Read more in ``docs/images.md``.
+        for example a signal or a spectrum. Powers of two that are squares, from 256 on,
+        may be either: give the shape. Read more in ``docs/images.md``.
 
     filters : int or array-like of int, default=32
         Number of filters of each convolutional layer of the encoder. The decoder
         mirrors them. An integer is the number in the first layer. Each further layer
-        has twice as many, until at most 8 by 8 cells are left. Ignored without
-        ``image_shape``, and so are the next two.
+        has twice as many, at most four times as many as the first, until at most 64
+        cells are left. Ignored without ``image_shape``, and so are the next two.
 
     kernel_size : int, array-like of int or None, default=None
         Side of the windows, in pixels or cells, of all layers or of each layer. None is
@@ -102,7 +103,7 @@ class AutoencoderTransformer(BaseAutoencoder):
     strides : int, array-like of int or None, default=None
         Distance between windows, of all layers or of each layer, at most their side.
         None is 2, and 4 in the first layer. There it is 2 along sides of fewer than 16
-        pixels, and 1 along sides of fewer than 4.
+        pixels, and 1 along sides of fewer than 4. In further layers of lines it is 4.
 
     hidden_layer_sizes : array-like of int, default=(256, 128)
         Widths of the encoder's dense hidden layers. The decoder mirrors them. Without

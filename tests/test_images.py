@@ -7,7 +7,13 @@ from sklearn.decomposition import PCA
 
 import skae._base
 from skae import AutoencoderTransformer
-from skae._networks import Convolution, checked_image_shape, convolutions
+from skae._networks import (
+    Convolution,
+    ConvolutionalLayers,
+    DenseLayers,
+    checked_image_shape,
+    convolutions,
+)
 from skae._validation import validate_fit
 
 
@@ -16,6 +22,10 @@ from skae._validation import validate_fit
     [
         ("auto", 64, (8, 8, 1)),
         ("auto", 60, (1, 60, 1)),
+        ("auto", 512, (1, 512, 1)),
+        ("auto", 784, (28, 28, 1)),
+        ((32, 32), 1024, (32, 32, 1)),
+        ((1, 1024), 1024, (1, 1024, 1)),
         ("auto", 1, (1, 1, 1)),
         ((5, 12), 60, (5, 12, 1)),
         ([2, 10, 3], 60, (2, 10, 3)),
@@ -31,8 +41,21 @@ def test_image_shapes_are_completed_with_channels(given, n_features, found):
     [
         ((28, 28, 1), [Convolution(8, (8, 8), (4, 4))]),
         ((8, 8, 1), [Convolution(8, (4, 4), (2, 2))]),
-        ((3, 40, 1), [Convolution(8, (2, 8), (1, 4)), Convolution(16, (1, 2), (1, 2))]),
+        ((32, 32, 1), [Convolution(8, (8, 8), (4, 4))]),
+        ((3, 40, 1), [Convolution(8, (2, 8), (1, 4))]),
         ((1, 2, 5), [Convolution(8, (1, 2), (1, 1))]),
+        (
+            (1, 1000, 1),
+            [Convolution(8, (1, 8), (1, 4)), Convolution(16, (1, 4), (1, 4))],
+        ),
+        (
+            (300, 16, 1),
+            [
+                Convolution(8, (8, 8), (4, 4)),
+                Convolution(16, (2, 2), (2, 2)),
+                Convolution(32, (4, 1), (4, 1)),
+            ],
+        ),
         (
             (97, 100, 3),
             [
@@ -45,6 +68,21 @@ def test_image_shapes_are_completed_with_channels(given, n_features, found):
 )
 def test_default_convolutions_depend_on_the_image_shape(shape, found):
     assert list(convolutions(shape, 8)) == found
+
+
+@pytest.mark.parametrize("shape", [(224, 224, 3), (1, 20_000, 1), (4, 5_000, 1)])
+def test_large_images_and_lines_end_with_few_cells_and_filters(shape):
+    layers = ConvolutionalLayers(shape, convolutions(shape, 32), DenseLayers(()))
+    assert np.prod(layers.cells()[-1]) <= 64
+    assert max(layer.filters for layer in layers.convolutions) == 128
+
+
+@pytest.mark.parametrize("n_features", [256, 1024, 4096])
+def test_what_may_be_an_image_or_a_signal_needs_a_shape(n_features):
+    side = int(n_features**0.5)
+    message = rf"image_shape=\({side}, {side}\).*image_shape=\(1, {n_features}\)"
+    with pytest.raises(ValueError, match=message):
+        images().fit(np.zeros((30, n_features)))
 
 
 def test_given_parameters_set_the_convolutions():

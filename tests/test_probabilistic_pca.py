@@ -144,6 +144,45 @@ def test_imputed_values_are_conditional_means():
     np.testing.assert_allclose(model.imputed(X, observed), expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("k", [2, 9])
+def test_a_step_is_that_of_the_conditional_covariances(k):
+    """Nine codes are more than most rows have missing values, two are fewer."""
+    X = low_rank_rows(n_rows=60, d=12, k=9)
+    X[:, 0] = X[:, 1] + 0.1 * X[:, 2]
+    observed = observed_values(X, 0.3)
+    observed[:5] = observed[5]  # some rows share a pattern
+    observed[6] = True
+    observed[7, 1:] = False
+    model = fit_ppca(X, observed, k, max_iter=2)
+    mean, covariance = model.mean, covariance_of(model)
+    filled = conditional_mean(X, observed, mean, covariance)
+    expected = np.cov(filled.T, bias=True)
+    for seen in observed:
+        across = covariance[np.ix_(~seen, seen)]
+        explained = across @ np.linalg.solve(covariance[np.ix_(seen, seen)], across.T)
+        own = covariance[np.ix_(~seen, ~seen)] - explained
+        expected[np.ix_(~seen, ~seen)] += own / len(X)
+    found, stepped = model.stepped(X, observed, Patterns.of(observed))
+    np.testing.assert_allclose(found, filled, atol=1e-10)
+    spectrum, axes = np.linalg.eigh(expected)
+    noise = spectrum[:-k].mean()
+    expected = (axes[:, -k:] * (spectrum[-k:] - noise)) @ axes[:, -k:].T
+    expected += noise * np.identity(12)
+    np.testing.assert_allclose(covariance_of(stepped), expected, atol=1e-10)
+    np.testing.assert_allclose(stepped.total, expected.trace())
+
+
+def test_many_features_give_pca_too():
+    X = low_rank_rows(n_rows=60, d=140, k=3)
+    model = fit_ppca(X, np.ones(X.shape, bool), 3)
+    pca = PCA(3, svd_solver="full").fit(X)
+    axes = pca.components_ * np.sqrt(pca.explained_variance_ * 59 / 60)[:, None]
+    found = model.components * np.sqrt(model.variances)[:, None]
+    np.testing.assert_allclose(found.T @ found, axes.T @ axes, atol=1e-9)
+    left = X.var(axis=0).sum() - np.square(axes).sum()
+    np.testing.assert_allclose(model.noise, left / 137)
+
+
 def test_steps_never_lower_the_likelihood():
     X = low_rank_rows()
     observed = observed_values(X, 0.4)
@@ -209,6 +248,12 @@ def test_held_out_values_choose_the_number_of_components():
         return np.mean((model.imputed(X, observed) - X)[~observed] ** 2)
 
     assert error(model) < 0.5 * error(few)
+
+
+def test_many_features_have_as_many_components_as_the_rows():
+    X = low_rank_rows(n_rows=200, d=40, k=6)
+    model = select_ppca(X, observed_values(X), None, np.random.RandomState(0))
+    assert model.n_components == 6
 
 
 def test_noise_stays_noise():

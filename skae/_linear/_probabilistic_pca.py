@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import eigh
 
 from .._data import slices
 from .._state import stored
@@ -15,6 +17,9 @@ _LEAST_NOISE = 1e-8
 """Least variance of the noise, as a fraction of the mean variance. Without noise the
 codes of rows with few observed values are not determined."""
 
+_MANY_COMPONENTS = 8
+"""With fewer, what takes time is to find the missing values, not to invert."""
+
 _CHUNK = 2**22
 """Values of the arrays that hold something for each row and pair of components."""
 
@@ -22,17 +27,25 @@ _HELD_OUT = 0.1
 """Fraction of the observed values that is held out."""
 
 _MOST_ITERATIONS = 100
-_PATIENCE = 4
-"""Iterations, and numbers of components, without progress after which to stop."""
+_PATIENCE, _DOUBLINGS = 4, 2
+"""Iterations or numbers of components, and doublings of this number, without progress
+after which to stop."""
 
 _PROGRESS = 1e-4
-"""Least relative decrease of the error that counts."""
+"""Least relative change of the error that counts."""
+
+_CLEAR_RISE = 0.01
+"""A relative rise of the error after which no larger number is better."""
 
 _SIZES = 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100
 """Numbers of components that are tried."""
 
 _ALL_TRIED = 20
-"""Up to so many features, all but one component are tried, too."""
+"""Up to so many features, all these numbers are tried, and all but one component.
+Errors of more features are a smooth function of the number."""
+
+_WIDE = 128
+"""From so many features on only the axes that are kept are computed."""
 
 _FEW_VALUES, _MOST_SPLITS = 100_000, 5
 """Of few values several tenths are held out, one after the other: the error of one
@@ -54,11 +67,15 @@ class Patterns(NamedTuple):
 
     counts : ndarray of shape (n_patterns,), int
         Number of rows of each pattern.
+
+    n_missing : ndarray of shape (n_patterns,), int
+        Number of missing values of each pattern, ascending.
     """
 
     observed: np.ndarray
     of_row: np.ndarray
     counts: np.ndarray
+    n_missing: np.ndarray
 
     @classmethod
     def of(cls, observed: np.ndarray) -> Patterns:
@@ -68,15 +85,31 @@ class Patterns(NamedTuple):
         _, first, of_row, counts = np.unique(
             packed, axis=0, return_index=True, return_inverse=True, return_counts=True
         )
+        n_missing = np.sum(~observed[first], axis=1)
+        order = np.argsort(n_missing, kind="stable")
+        place = np.argsort(order)
         # NumPy 2.0 returned the inverse in two dimensions.
-        return cls(observed[first], of_row.ravel(), counts)
+        return cls(
+            *(observed[first[order]], place[of_row.ravel()]),
+            *(counts[order], n_missing[order]),
+        )
 
-    def parts(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield ``size`` patterns at a time, with the numbers of their rows."""
+    def parts(
+        self, limits: Iterable[tuple[int, int, int]]
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield a few patterns at a time, with the numbers of their rows.
+
+        Parameters
+        ----------
+        limits : iterable of tuple of int
+            First pattern, end, and how many at a time.
+        """
         order = np.argsort(self.of_row, kind="stable")
         ends = np.append(0, np.cumsum(self.counts))
-        for part in slices(len(self.counts), size):
-            yield part, order[ends[part.start] : ends[part.stop]]
+        for start, stop, size in limits:
+            for first in range(start, stop, max(size, 1)):
+                part = slice(first, min(first + max(size, 1), stop))
+                yield part, order[ends[part.start] : ends[part.stop]]
 
 
 @stored("probabilistic PCA")
@@ -122,16 +155,21 @@ class ProbabilisticPCA:
         cls, mean: np.ndarray, covariance: np.ndarray, n_components: int
     ) -> ProbabilisticPCA:
         """Return the most likely model of rows, given their mean and covariance."""
-        spectrum, axes = np.linalg.eigh(covariance)
-        spectrum = np.maximum(spectrum[::-1], 0)
-        n_left_out = len(mean) - n_components
-        left = spectrum[n_components:].sum()
+        d, k = len(mean), n_components
+        if d >= _WIDE and 4 * k <= d:
+            # The leading axes alone take less than half the time.
+            spectrum, axes = eigh(covariance, subset_by_index=(d - k, d - 1))
+        else:
+            spectrum, axes = np.linalg.eigh(covariance)
+        variances = np.maximum(spectrum[::-1][:k], 0)
+        total = float(np.trace(covariance))
+        left = max(total - float(variances.sum()), 0.0)
         return cls(
             mean,
-            np.ascontiguousarray(axes.T[::-1][:n_components]),
-            spectrum[:n_components],
-            float(left / n_left_out) if n_left_out else 0.0,
-            float(spectrum.sum()),
+            np.ascontiguousarray(axes.T[::-1][:k]),
+            variances,
+            left / (d - k) if k < d else 0.0,
+            total,
         )
 
     @classmethod
@@ -233,29 +271,92 @@ class ProbabilisticPCA:
         The conditional covariances of the missing values, summed over the rows, are
         added to ``uncertainty``, if it is given.
         """
+        # The conditional covariance of m missing values needs the inverse of a matrix
+        # of m by m, or of k by k. The smaller one is inverted.
+        few = 0
+        if self.n_components >= _MANY_COMPONENTS:
+            few = int(np.searchsorted(patterns.n_missing, self.n_components))
+        centred = np.where(observed, X - self.mean, 0)
+        filled = np.where(observed, X, self.mean)
+        self._by_missing_values(centred, filled, patterns, few, uncertainty)
+        self._by_codes(centred, filled, patterns, few, uncertainty)
+        return filled
+
+    def _by_missing_values(
+        self,
+        centred: np.ndarray,
+        filled: np.ndarray,
+        patterns: Patterns,
+        end: int,
+        uncertainty: np.ndarray | None,
+    ) -> None:
+        """Complete the rows of the first patterns, up to ``end``."""
+        start, d = int(np.searchsorted(patterns.n_missing, 1)), len(self.mean)
+        if start >= end:
+            return
+        W, noise = self.loadings, self.positive_noise
+        # The inverse of the covariance, times the noise.
+        inner = W.T @ W + noise * np.identity(self.n_components)
+        precision = np.identity(d) - W @ np.linalg.solve(inner, W.T)
+        # Patterns of equally many missing values are computed together.
+        numbers = np.unique(patterns.n_missing[start:end])
+        limits = [
+            (*np.searchsorted(patterns.n_missing, (m, m + 1)), _CHUNK // m**2)
+            for m in numbers
+        ]
+        for part, rows in patterns.parts(limits):
+            m = int(patterns.n_missing[part.start])
+            places = np.nonzero(~patterns.observed[part])[1].reshape(-1, m)
+            pairs = places[:, :, None], places[:, None, :]
+            covariances = np.linalg.inv(precision[pairs])
+            for some in slices(len(rows), max(_CHUNK // m**2, 1)):
+                own = patterns.of_row[rows[some]] - part.start
+                pulled = np.take_along_axis(
+                    centred[rows[some]] @ precision, places[own], axis=1
+                )
+                moved = np.matmul(covariances[own], pulled[:, :, None])[:, :, 0]
+                filled[rows[some, None], places[own]] -= moved
+            if uncertainty is None:
+                continue
+            covariances *= noise * patterns.counts[part, None, None]
+            cells = (pairs[0] * d + pairs[1]).ravel()
+            sums = np.bincount(cells, covariances.ravel(), d * d)
+            uncertainty += sums.reshape(d, d)
+
+    def _by_codes(
+        self,
+        centred: np.ndarray,
+        filled: np.ndarray,
+        patterns: Patterns,
+        start: int,
+        uncertainty: np.ndarray | None,
+    ) -> None:
+        """Complete the rows of the last patterns, from ``start``."""
         W, noise, k = self.loadings, self.positive_noise, self.n_components
         products = (W[:, :, None] * W[:, None, :]).reshape(-1, k * k)
-        projected = np.where(observed, X - self.mean, 0) @ W
-        codes = np.empty_like(projected)
         missing = ~patterns.observed
         if uncertainty is not None:
-            uncertainty += noise * np.diag(patterns.counts @ missing.astype(np.float64))
-        for part, rows in patterns.parts(max(_CHUNK // (k * len(W)), 1)):
+            uncertain = patterns.counts[start:] @ missing[start:].astype(np.float64)
+            uncertainty += noise * np.diag(uncertain)
+        limit = start, len(patterns.counts), _CHUNK // (k * len(W))
+        for part, rows in patterns.parts([limit]):
             seen = patterns.observed[part].astype(np.float64)
             precisions = (seen @ products).reshape(-1, k, k) + noise * np.identity(k)
             # A precision is the inverse of this root's transpose times the root.
             roots = np.linalg.inv(np.linalg.cholesky(precisions))
-            for some in slices(len(rows), max(_CHUNK // k**2, 1)):
-                own = roots[patterns.of_row[rows[some]] - part.start]
-                whitened = np.matmul(own, projected[rows[some], :, None])
-                codes[rows[some]] = np.matmul(own.transpose(0, 2, 1), whitened)[:, :, 0]
+            for some in slices(len(rows), max(_CHUNK // max(k**2, len(W)), 1)):
+                numbers = patterns.of_row[rows[some]]
+                own = roots[numbers - part.start]
+                projected = (centred[rows[some]] @ W)[:, :, None]
+                codes = np.matmul(own.transpose(0, 2, 1), np.matmul(own, projected))
+                filled[rows[some]] += missing[numbers] * (codes[:, :, 0] @ W.T)
             if uncertainty is None:
                 continue
-            spread = np.matmul(roots, W.T) * missing[part, None, :]
-            spread *= np.sqrt(patterns.counts[part])[:, None, None]
+            roots *= np.sqrt(patterns.counts[part])[:, None, None]
+            spread = np.matmul(roots, W.T)
+            spread *= missing[part, None, :]
             spread = spread.reshape(-1, len(W))
             uncertainty += noise * (spread.T @ spread)
-        return np.where(observed, X, codes @ W.T + self.mean)
 
 
 def fit_ppca(
@@ -387,26 +488,34 @@ def select_ppca(
         Features with the same number are missing together: they encode one column of a
         table.
     """
-    # Find the best number of iterations for each number of components.
     n_splits = int(np.clip(_FEW_VALUES // X.size, 1, _MOST_SPLITS))
     splits = [_Split.of(observed, rng, variables) for _ in range(n_splits)]
-    tried = [n_components] if n_components else sizes(*X.shape)
-    iterations: list[int] = []
 
-    def errors() -> Iterator[float]:
-        for k in tried:
-            error, n_iter = _first_minimum(_held_out_errors(X, splits, k))
-            iterations.append(n_iter)
-            yield error
+    # Find the best number of iterations for each number of components.
+    @cache
+    def least(k: int) -> tuple[float, int]:
+        return _first_minimum(_held_out_errors(X, splits, k))
 
-    _, best = _first_minimum(errors())
+    k = n_components or _best_size(sizes(*X.shape), lambda k: least(k)[0])
 
     # Fit that many components, that many iterations, to all values.
-    model = ProbabilisticPCA.start(X, observed, tried[best])
+    model = ProbabilisticPCA.start(X, observed, k)
     patterns = Patterns.of(observed)
-    for _ in range(iterations[best]):
+    for _ in range(least(k)[1]):
         _, model = model.stepped(X, observed, patterns)
     return model
+
+
+def _best_size(tried: list[int], error: Callable[[int], float]) -> int:
+    """Return the number of components with the least error.
+
+    If there are many, powers of two are tried first, then the numbers around the best.
+    """
+    if tried[-1] < _ALL_TRIED:
+        return tried[_first_minimum(map(error, tried), rise=np.inf)[1]]
+    powers = [k for k in tried if k & (k - 1) == 0]
+    place = _first_minimum(map(error, powers), _DOUBLINGS, _CLEAR_RISE)[1]
+    return min((k for k in tried if 1 / 2 < k / powers[place] < 2), key=error)
 
 
 def sizes(n_rows: int, n_features: int) -> list[int]:
@@ -430,16 +539,22 @@ def _held_out_errors(X: np.ndarray, splits: list[_Split], k: int) -> Iterator[fl
         yield float(squares.mean()) if len(squares) else 0.0
 
 
-def _first_minimum(errors: Iterable[float]) -> tuple[float, int]:
-    """Return the least error and its place. Stop where errors no longer fall."""
-    best, place, to_beat, patience = np.inf, 0, np.inf, _PATIENCE
+def _first_minimum(
+    errors: Iterable[float], patience: int = _PATIENCE, rise: float = _PROGRESS
+) -> tuple[float, int]:
+    """Return the least error and its place. Stop where errors no longer fall.
+
+    An error that is above the least one by more than the fraction ``rise`` counts as
+    two without progress.
+    """
+    best, place, to_beat, left = np.inf, 0, np.inf, patience
     for number, error in enumerate(errors):
         if error < best:
             best, place = error, number
         if error < to_beat * (1 - _PROGRESS):
-            to_beat, patience = error, _PATIENCE
+            to_beat, left = error, patience
         else:
-            patience -= 1
-            if not patience:
+            left -= 2 if error > best * (1 + rise) else 1
+            if left <= 0:
                 break
     return best, place

@@ -11,11 +11,17 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._spec import Convolution, ConvolutionalLayers, DenseLayers, checked_sizes
 
 _LARGE, _SMALL = 16, 4
-"""Sides in pixels from which the first stride is 4, and from which it is 2."""
+"""Sides in pixels from which the first stride is 4, and from which it is 2. A side of
+fewer cells than the second has no further strides."""
 
-_CELLS = 8
-"""Most cells along a side that are left for the dense layers."""
+_CELLS = 64
+"""Most cells that are left for the dense layers."""
 
+_GROWTH = 4
+"""Most filters of a layer, in those of the first."""
+
+_AMBIGUOUS = 256
+"""From so many features on a power of two may be a square image, or a signal."""
 
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 
@@ -56,7 +62,8 @@ def checked_image_shape(image_shape: Any, n_features: int) -> tuple[int, int, in
     ----------
     image_shape : sequence of two or three int, or "auto"
         "auto" is a square image with one channel if the number of features is a square.
-        Otherwise it is a single line of pixels.
+        Otherwise it is a single line of pixels. Images and signals often have 256, 1024
+        or 4096 values, so "auto" is refused for these.
 
     n_features : int
         Values in a row.
@@ -64,11 +71,20 @@ def checked_image_shape(image_shape: Any, n_features: int) -> tuple[int, int, in
     Raises
     ------
     ValueError
-        If this is no image shape, or not that of a row.
+        If this is no image shape, not that of a row, or if "auto" would be a guess.
     """
     if isinstance(image_shape, str):
         side = math.isqrt(n_features)
-        return (side, side, 1) if side**2 == n_features else (1, n_features, 1)
+        if side**2 != n_features:
+            return 1, n_features, 1
+        if n_features >= _AMBIGUOUS and n_features.bit_count() == 1:
+            raise ValueError(
+                f"image_shape={image_shape!r} is ambiguous for {n_features} features: "
+                f"they may be {side} by {side} pixels, or a signal. Set image_shape="
+                f"({side}, {side}) for images, or image_shape=(1, {n_features}) for "
+                "signals and spectra."
+            )
+        return side, side, 1
     shape = checked_sizes("image_shape", image_shape)
     if len(shape) not in (2, 3):
         raise ValueError(
@@ -100,13 +116,16 @@ def convolutions(
 
     filters : int or sequence of int
         Filters of each layer. An integer is the number in the first layer. Each further
-        layer has twice as many, until at most 8 by 8 cells are left.
+        layer has twice as many, but at most four times as many as the first, until at
+        most 64 cells are left.
 
     kernel_size, strides : int, sequence of int or None
         Side of the windows and distance between them: one for each layer, or one for
-        all. None stands for strides of 4 and then 2. The first is 2 along sides of
-        fewer than 16 pixels, and 1 along sides of fewer than 4. Windows are then as
-        large as the stride, and twice as large in the first layer.
+        all. None stands for strides of 4, then 2 until at most 64 cells are left. The
+        first is 2 along sides of fewer than 16 pixels, and 1 along sides of fewer than
+        4. With fewer than 4 cells along one side, the others are 4 along the other
+        side. Windows are then as large as the stride, and twice as large in the first
+        layer.
 
     Raises
     ------
@@ -128,8 +147,8 @@ def convolutions(
         _check(window, steps, grid)
         layers.append(Convolution(widths[number], window, steps))
         grid = tuple(math.ceil(n / s) for n, s in zip(grid, steps, strict=True))
-        if grows and max(grid) > _CELLS and max(steps) > 1:
-            widths.append(2 * widths[-1])
+        if grows and math.prod(grid) > _CELLS and max(steps) > 1:
+            widths.append(min(2 * widths[-1], _GROWTH * widths[0]))
     return tuple(layers)
 
 
@@ -148,8 +167,13 @@ def _each(parameter: str, value: Any, widths: list[int], grows: bool):
 
 
 def _steps(grid: tuple[int, ...], number: int) -> tuple[int, ...]:
+    if number and math.prod(grid) <= _CELLS:
+        return 1, 1
+    if number and min(grid) < _SMALL:
+        # As many cells become one as in an image.
+        return tuple(4 if size >= _SMALL else 1 for size in grid)
     if number:
-        return tuple(2 if size > _CELLS else 1 for size in grid)
+        return 2, 2
     return tuple(4 if n >= _LARGE else 2 if n >= _SMALL else 1 for n in grid)
 
 
