@@ -58,6 +58,9 @@ def contenders(seed):
     detectors = {
         SKAE: AutoencoderOutlierDetector(random_state=seed),
         "skae, linear": AutoencoderOutlierDetector(LINEAR, random_state=seed),
+        "skae, likelihood": AutoencoderOutlierDetector(
+            method="likelihood", random_state=seed
+        ),
         "IsolationForest": IsolationForest(random_state=seed),
         "kNN, 5 neighbours": Neighbours(5),
         "kNN, 10 neighbours": Neighbours(10),
