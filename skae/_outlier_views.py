@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 
@@ -169,13 +170,18 @@ class Views:
     Parameters
     ----------
     trees : IsolationTrees
-        Of the rows that the density does not find unusual.
+        Of the rows that the density does not find unusual, minus the centre.
+
+    centre : ndarray of shape (n_features,)
+        Mean of these rows. Zeros if they are sparse.
 
     references : {array, CSR matrix} of shape (n_references, n_features)
-        Some of these rows. The distance to the nearest one says how unusual a row is.
+        Some of these rows, minus the centre. The distance to the nearest one says how
+        unusual a row is.
     """
 
     trees: IsolationTrees
+    centre: np.ndarray
     references: Any
 
     @classmethod
@@ -184,18 +190,24 @@ class Views:
         X = density.filled(X)
         scores = density.log_density(X)
         rows = np.flatnonzero(scores >= lower_fence(scores))
-        usual = X[rows]
+        # Far from the origin, distances and float32 would lose digits.
+        usual, centre = X[rows], np.zeros(X.shape[1])
+        if not issparse(X):
+            centre = usual.mean(axis=0, dtype=np.float64)
+            usual = usual - centre
         trees = IsolationTrees.fit(usual, seed)
         if len(rows) > _MOST_REFERENCES:
             rng = np.random.RandomState(seed)
             usual = usual[np.sort(rng.permutation(len(rows))[:_MOST_REFERENCES])]
-        return cls(trees, usual)
+        return cls(trees, centre, usual)
 
     def of(self, density: RowDensity, X: Any) -> np.ndarray:
         """Return three scores of each row. Larger ones are more unusual."""
-        densities, filled = density.expected_log_density(X), density.filled(X)
-        views = -densities, self.trees(filled), self._distances(filled)
-        return np.stack(views, axis=1)
+        rows = density.filled(X)
+        if not issparse(rows):
+            rows = rows - self.centre
+        densities = density.expected_log_density(X)
+        return np.stack([-densities, self.trees(rows), self._distances(rows)], axis=1)
 
     def _distances(self, X: Any) -> np.ndarray:
         """Return the distance to the nearest reference.
@@ -203,11 +215,17 @@ class Views:
         A reference that equals the row is passed over, because it may be the row.
         """
         n_neighbors = min(2, self.references.shape[0])
-        index = NearestNeighbors(n_neighbors=n_neighbors).fit(self.references)
-        distances = index.kneighbors(X)[0]
-        lengths = np.sqrt(np.asarray(_squares(X)).reshape(-1))
-        is_same = distances[:, 0] <= SAME_ROW * lengths
-        return np.where(is_same, distances[:, -1], distances[:, 0])
+        index = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute")
+        index.fit(self.references)
+        found = []
+        for some in chunks(X):
+            rows = X[some]
+            distances = index.kneighbors(rows)[0]
+            squares = rows.multiply(rows) if issparse(rows) else rows**2
+            lengths = np.sqrt(np.asarray(squares.sum(axis=1)).reshape(-1))
+            is_same = distances[:, 0] <= SAME_ROW * lengths
+            found.append(np.where(is_same, distances[:, -1], distances[:, 0]))
+        return np.concatenate(found)
 
 
 def combined(tails: list[Tail], views: np.ndarray) -> np.ndarray:
@@ -220,8 +238,3 @@ def lower_fence(scores: np.ndarray) -> float:
     """Return the lower whisker of a box plot, by Tukey's rule."""
     low, high = np.percentile(scores, [25, 75])
     return float(low - FENCE * (high - low))
-
-
-def _squares(X: Any) -> Any:
-    """Return the squared length of each row."""
-    return X.multiply(X).sum(axis=1) if hasattr(X, "multiply") else (X * X).sum(axis=1)

@@ -70,10 +70,11 @@ def test_views_are_those_of_usual_rows(X, kind):
         low, high = np.percentile(densities, [25, 75])
         usual = X[train][densities >= low - 1.5 * (high - low)]
         assert len(usual) < len(train)
-        forest = IsolationForest(random_state=seed).fit(usual)
+        centre = usual.mean(axis=0) if kind is np.asarray else 0
+        forest = IsolationForest(random_state=seed).fit(usual - centre)
         views = (
             -pca.score_samples(X[test]),
-            -forest.score_samples(X[test]),
+            -forest.score_samples(X[test] - centre),
             cdist(X[test], usual).min(axis=1),
         )
         expected.append((test, np.stack(views, axis=1)))
@@ -92,6 +93,14 @@ def test_a_reference_is_not_its_own_neighbour(X):
     np.fill_diagonal(distances, np.inf)
     found = detector._views._distances(references)
     np.testing.assert_allclose(found, distances.min(axis=1), rtol=1e-6)
+
+
+def test_rows_far_from_the_origin_keep_their_scores(X):
+    linear = AutoencoderTransformer(3, hidden_layer_sizes=())
+    detector = AutoencoderOutlierDetector(linear, bandwidth=1, random_state=0)
+    expected = detector.fit(X).score_samples(X)
+    found = detector.fit(X + 1e6).score_samples(X + 1e6)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=0.05)
 
 
 def test_many_references_are_a_sample(X, monkeypatch):

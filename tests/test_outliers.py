@@ -13,6 +13,8 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skae import (
     AutoencoderTransformer,
@@ -589,3 +591,16 @@ def test_windows_in_groups_are_flagged_as_often_as_estimated(seed):
         estimated = (detector.held_out_scores_ < detector.offset_).mean()
         share[given is None] = (detector.predict(X[1510:]) == -1).mean() - estimated
     assert share[False] < share[True]
+
+
+def test_a_pipeline_passes_groups():
+    X, groups = windows()
+    with config_context(enable_metadata_routing=True):
+        detector = likelihood(LINEAR, bandwidth=1, random_state=3)
+        detector.set_fit_request(groups=True)
+        pipeline = make_pipeline(StandardScaler(), detector).fit(X, groups=groups)
+    rows = StandardScaler().fit_transform(X)
+    expected = likelihood(LINEAR, bandwidth=1, random_state=3).fit(rows, groups=groups)
+    np.testing.assert_array_equal(
+        pipeline[-1].held_out_scores_, expected.held_out_scores_
+    )

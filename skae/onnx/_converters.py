@@ -114,7 +114,7 @@ def _convert_detector(scope: Any, operator: Any, container: Any) -> None:
     graph = Graph(scope, container)
     rows = _entered(graph, operator)
     # As in skae, scores are computed in float64: residuals are small differences.
-    scores = _scores(detector, rows, rows.cast(np.float64))
+    scores = _scores(detector, rows.cast(np.float64))
     decision = scores - detector.offset_
     is_outlier = graph.node("Less", decision, np.array([0.0])).name
     labels = 1 - Value(graph, is_outlier, bool).cast(np.int64) * 2
@@ -189,38 +189,44 @@ def _continued(network: Network, values: Value, box: Box, outside: np.ndarray) -
     return blend(graph, network(inside), linear, beyond)
 
 
-def _scores(detector: AutoencoderOutlierDetector, given: Value, rows: Value) -> Value:
+def _scores(detector: AutoencoderOutlierDetector, rows: Value) -> Value:
     """Return what ``score_samples`` returns, as a column."""
-    density = _log_density(detector._density, rows)
-    if detector._views is None:
+    density, views = _log_density(detector._density, rows), detector._views
+    if views is None:
         return density
-    views = (
+    centred = rows - views.centre
+    found = (
         density * -1.0,
-        _isolation(detector._views.trees, given.cast(np.float32)),
-        _distance(detector._views.references, rows),
+        _isolation(views.trees, centred.cast(np.float32)),
+        _distance(views.references, centred),
     )
-    tails = [_tail(*one) for one in zip(detector._tails, views, strict=True)]
+    tails = [_tail(*one) for one in zip(detector._tails, found, strict=True)]
     return rows.graph.node("Min", *tails) - rows.graph.node("Sum", *tails)
 
 
 def _isolation(trees: IsolationTrees, rows: Value) -> Value:
     """Return how few splits isolate a row, in float64."""
-    number, node = np.asarray(np.indices(trees.left.shape))
-    is_leaf = trees.is_leaf
+    is_leaf, inner = trees.is_leaf, np.nonzero(~trees.is_leaf)
+    exists = np.zeros(is_leaf.shape, bool)
+    exists[:, 0] = True
+    for children in (trees.left, trees.right):
+        exists[inner[0], children[inner]] = True
+    number, node = np.nonzero(exists)
+    leaves = np.nonzero(exists & is_leaf)
     lengths = rows.graph.trees(
         rows,
         n_targets=1,
-        nodes_treeids=number.ravel().tolist(),
-        nodes_nodeids=node.ravel().tolist(),
-        nodes_featureids=trees.features.ravel().tolist(),
-        nodes_modes=np.where(is_leaf, "LEAF", "BRANCH_LEQ").ravel().tolist(),
-        nodes_values=trees.thresholds.ravel().tolist(),
-        nodes_truenodeids=np.where(is_leaf, 0, trees.left).ravel().tolist(),
-        nodes_falsenodeids=np.where(is_leaf, 0, trees.right).ravel().tolist(),
-        target_treeids=number[is_leaf].tolist(),
-        target_nodeids=node[is_leaf].tolist(),
-        target_ids=[0] * int(is_leaf.sum()),
-        target_weights=trees.lengths[is_leaf].tolist(),
+        nodes_treeids=number.tolist(),
+        nodes_nodeids=node.tolist(),
+        nodes_featureids=trees.features[exists].tolist(),
+        nodes_modes=np.where(is_leaf, "LEAF", "BRANCH_LEQ")[exists].tolist(),
+        nodes_values=trees.thresholds[exists].tolist(),
+        nodes_truenodeids=np.where(is_leaf, 0, trees.left)[exists].tolist(),
+        nodes_falsenodeids=np.where(is_leaf, 0, trees.right)[exists].tolist(),
+        target_treeids=leaves[0].tolist(),
+        target_nodeids=leaves[1].tolist(),
+        target_ids=[0] * len(leaves[0]),
+        target_weights=trees.lengths[leaves].tolist(),
     )
     mean = lengths.cast(np.float64) / len(trees.left)
     return rows.graph.node("Exp", mean * (-np.log(2) / trees.mean_length))
