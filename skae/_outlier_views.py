@@ -18,7 +18,7 @@ FENCE = 1.5
 """Interquartile ranges beyond a quartile: Tukey's rule for box plots."""
 
 _MOST_REFERENCES = 5000
-"""Rows whose distances are looked at, at most."""
+"""Rows that train the trees and are looked at as neighbours, at most."""
 
 SAME_ROW = 1e-6
 """Rows that are as close, in lengths of a row, are equal but for rounding errors."""
@@ -92,6 +92,9 @@ class IsolationTrees:
 
     mean_length : float
         Mean depth of a leaf in random trees.
+
+    centre : ndarray of shape (n_features,)
+        Subtracted from rows first: far from the origin float32 would lose digits.
     """
 
     features: np.ndarray
@@ -100,11 +103,14 @@ class IsolationTrees:
     thresholds: np.ndarray
     lengths: np.ndarray
     mean_length: float
+    centre: np.ndarray
 
     @classmethod
     def fit(cls, X: Any, seed: int) -> IsolationTrees:
-        """Fit scikit-learn's forest."""
-        forest = IsolationForest(random_state=seed).fit(X)
+        """Fit scikit-learn's forest to rows, all of which become dense."""
+        rows = np.asarray(dense(X), dtype=np.float64)
+        centre = rows.mean(axis=0).astype(np.float32).astype(np.float64)
+        forest = IsolationForest(random_state=seed).fit(rows - centre)
         trees = [one.tree_ for one in forest.estimators_]
         shape = len(trees), max(tree.node_count for tree in trees)
         left = np.tile(np.arange(shape[1]), (shape[0], 1))
@@ -130,7 +136,7 @@ class IsolationTrees:
             further = _average_path_length(tree.n_node_samples)
             lengths[number, : tree.node_count] = depths + further
         mean_length = float(_average_path_length(np.array([forest.max_samples_]))[0])
-        return cls(features, left, right, thresholds, lengths, mean_length)
+        return cls(features, left, right, thresholds, lengths, mean_length, centre)
 
     @property
     def is_leaf(self) -> np.ndarray:
@@ -142,7 +148,7 @@ class IsolationTrees:
         trees = np.arange(len(self.left))
         found = []
         for some in chunks(X):
-            rows = np.asarray(dense(X[some]), dtype=np.float32)
+            rows = (dense(X[some]) - self.centre).astype(np.float32)
             numbers = np.arange(len(rows))[:, None]
             nodes, before = np.zeros((len(rows), len(trees)), int), None
             while before is None or (nodes != before).any():
@@ -170,18 +176,14 @@ class Views:
     Parameters
     ----------
     trees : IsolationTrees
-        Of the rows that the density does not find unusual, minus the centre.
-
-    centre : ndarray of shape (n_features,)
-        Mean of these rows. Zeros if they are sparse.
+        Of some rows that the density does not find unusual.
 
     references : {array, CSR matrix} of shape (n_references, n_features)
-        Some of these rows, minus the centre. The distance to the nearest one says how
-        unusual a row is.
+        These rows, minus the centre of the trees where they are dense. The distance to
+        the nearest one says how unusual a row is.
     """
 
     trees: IsolationTrees
-    centre: np.ndarray
     references: Any
 
     @classmethod
@@ -190,24 +192,20 @@ class Views:
         X = density.filled(X)
         scores = density.log_density(X)
         rows = np.flatnonzero(scores >= lower_fence(scores))
-        # Far from the origin, distances and float32 would lose digits.
-        usual, centre = X[rows], np.zeros(X.shape[1])
-        if not issparse(X):
-            centre = usual.mean(axis=0, dtype=np.float64)
-            usual = usual - centre
-        trees = IsolationTrees.fit(usual, seed)
         if len(rows) > _MOST_REFERENCES:
             rng = np.random.RandomState(seed)
-            usual = usual[np.sort(rng.permutation(len(rows))[:_MOST_REFERENCES])]
-        return cls(trees, centre, usual)
+            rows = np.sort(rng.permutation(rows)[:_MOST_REFERENCES])
+        references = X[rows]
+        trees = IsolationTrees.fit(references, seed)
+        if not issparse(references):
+            references = references - trees.centre
+        return cls(trees, references)
 
     def of(self, density: RowDensity, X: Any) -> np.ndarray:
         """Return three scores of each row. Larger ones are more unusual."""
         rows = density.filled(X)
-        if not issparse(rows):
-            rows = rows - self.centre
-        densities = density.expected_log_density(X)
-        return np.stack([-densities, self.trees(rows), self._distances(rows)], axis=1)
+        views = self.trees(rows), self._distances(rows)
+        return np.stack([-density.expected_log_density(X), *views], axis=1)
 
     def _distances(self, X: Any) -> np.ndarray:
         """Return the distance to the nearest reference.
@@ -219,7 +217,7 @@ class Views:
         index.fit(self.references)
         found = []
         for some in chunks(X):
-            rows = X[some]
+            rows = X[some] if issparse(X) else X[some] - self.trees.centre
             distances = index.kneighbors(rows)[0]
             squares = rows.multiply(rows) if issparse(rows) else rows**2
             lengths = np.sqrt(np.asarray(squares.sum(axis=1)).reshape(-1))

@@ -24,7 +24,9 @@ def X():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_trees_give_the_scores_of_an_isolation_forest(X, n_rows, dtype):
     rows = X[:n_rows].astype(dtype)
-    expected = -IsolationForest(random_state=0).fit(rows).score_samples(X)
+    centre = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    forest = IsolationForest(random_state=0).fit(rows - centre.astype(float))
+    expected = -forest.score_samples(X - centre.astype(float))
     trees = IsolationTrees.fit(rows, 0)
     np.testing.assert_allclose(trees(X), expected, rtol=1e-12)
     np.testing.assert_allclose(trees(sparse.csr_matrix(X)), expected, rtol=1e-12)
@@ -70,7 +72,7 @@ def test_views_are_those_of_usual_rows(X, kind):
         low, high = np.percentile(densities, [25, 75])
         usual = X[train][densities >= low - 1.5 * (high - low)]
         assert len(usual) < len(train)
-        centre = usual.mean(axis=0) if kind is np.asarray else 0
+        centre = usual.mean(axis=0).astype(np.float32).astype(float)
         forest = IsolationForest(random_state=seed).fit(usual - centre)
         views = (
             -pca.score_samples(X[test]),
@@ -91,7 +93,8 @@ def test_a_reference_is_not_its_own_neighbour(X):
     references = detector._views.references
     distances = cdist(references, references)
     np.fill_diagonal(distances, np.inf)
-    found = detector._views._distances(references)
+    rows = references + detector._views.trees.centre
+    found = detector._views._distances(rows)
     np.testing.assert_allclose(found, distances.min(axis=1), rtol=1e-6)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from onnx.helper import np_dtype_to_tensor_dtype
 from scipy.linalg import solve_triangular
+from scipy.sparse import issparse
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import (
     DoubleTensorType,
@@ -20,7 +21,7 @@ from .._data import dense
 from .._inference import Box, InferenceParts, NetworkModel, blend
 from .._linear import LinearModel
 from .._outlier_scores import LOG_2_PI, CodeDensity, RowDensity
-from .._outlier_views import SAME_ROW, IsolationTrees, Tail
+from .._outlier_views import SAME_ROW, IsolationTrees, Tail, Views
 from .._variational import VariationalAutoencoderTransformer
 from ..outliers import AutoencoderOutlierDetector
 from ._network import Graph, Network, Value, activated
@@ -194,11 +195,11 @@ def _scores(detector: AutoencoderOutlierDetector, rows: Value) -> Value:
     density, views = _log_density(detector._density, rows), detector._views
     if views is None:
         return density
-    centred = rows - views.centre
+    centred = rows - views.trees.centre
     found = (
         density * -1.0,
         _isolation(views.trees, centred.cast(np.float32)),
-        _distance(views.references, centred),
+        _distance(views, centred),
     )
     tails = [_tail(*one) for one in zip(detector._tails, found, strict=True)]
     return rows.graph.node("Min", *tails) - rows.graph.node("Sum", *tails)
@@ -232,9 +233,11 @@ def _isolation(trees: IsolationTrees, rows: Value) -> Value:
     return rows.graph.node("Exp", mean * (-np.log(2) / trees.mean_length))
 
 
-def _distance(references: Any, rows: Value) -> Value:
+def _distance(views: Views, rows: Value) -> Value:
     """Return the distance to the nearest reference that is not the row itself."""
-    points = np.asarray(dense(references), dtype=np.float64)
+    points = np.asarray(dense(views.references), dtype=np.float64)
+    if issparse(views.references):
+        points -= views.trees.centre
     lengths = _squared_lengths(rows)
     squares = lengths + rows @ (-2 * points.T) + np.square(points).sum(axis=1)
     squares = rows.graph.maximum(0.0, squares)
