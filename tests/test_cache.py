@@ -58,6 +58,22 @@ def test_a_grid_over_numeric_parameters_compiles_once(compiled, digits):
     assert compiled == []
 
 
+@pytest.mark.parametrize("parameters", [{}, {"target_weight": 0.5}], ids=str)
+def test_numbers_of_components_share_programs(compiled, digits, parameters):
+    network = small_network(max_iter=1, hidden_layer_sizes=(15,), **parameters)
+    labels = np.arange(300) % 3
+    network.set_params(n_components=2).fit(digits[:300], labels)
+    compiled.clear()
+    network.set_params(n_components=3).fit(digits[:300], labels)
+    assert compiled == []
+    network.set_params(n_components=5).fit(digits[:300], labels)
+    assert compiled
+    compiled.clear()
+    for n_components in (6, 7, 8):
+        network.set_params(n_components=n_components).fit(digits[:300], labels)
+    assert compiled == []
+
+
 @pytest.mark.slow
 def test_several_threads_compile_no_more_than_one(compiled, digits, monkeypatch):
     counts = []

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import dense_spec
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 from skae import AutoencoderTransformer
@@ -159,3 +160,49 @@ def test_wide_rows_train_better_than_pca_and_training_continues():
     fitted.fit(X, X_val=X_val)
     assert fitted.start_loss_ == pytest.approx(reached, rel=1e-4)
     assert fitted.best_loss_ < 0.9 * reached
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"skip_connections": "dense"},
+        {"skip_connections": None},
+        {"target_weight": 0.5},
+        {"whiten": True, "alpha": 1e-3},
+        {"image_shape": (8, 8), "filters": 4},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("n_components", [1, 5])
+def test_spare_units_of_the_code_change_nothing(
+    parameters, n_components, digits, monkeypatch
+):
+    X, y = digits[:300], np.arange(300) % 3
+    network = AutoencoderTransformer(
+        n_components,
+        hidden_layer_sizes=(16,),
+        max_iter=3,
+        optimizer="sgd",
+        random_state=0,
+        early_stopping=False,
+    ).set_params(**parameters)
+    found = clone(network).fit(X, y)
+    monkeypatch.setattr("skae._training._projection._WIDEST_CODE", 0)
+    expected = clone(network).fit(X, y)
+    assert found.selected_model_ == expected.selected_model_
+    np.testing.assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-5)
+    codes = expected.transform(X)
+    scale = np.abs(codes).max()
+    np.testing.assert_allclose(found.transform(X), codes, atol=1e-4 * scale)
+    assert found.encoder_.output_shape == (None, n_components)
+
+
+def test_training_goes_on_from_weights_without_spare_units(digits, monkeypatch):
+    X = digits[:300]
+    network = AutoencoderTransformer(
+        3, hidden_layer_sizes=(16,), max_iter=3, random_state=0, warm_start=True
+    ).fit(X)
+    start = clone(network).fit(X).fit(X).start_loss_
+    monkeypatch.setattr("skae._training._projection._WIDEST_CODE", 0)
+    assert network.fit(X).start_loss_ == pytest.approx(start, rel=1e-4)

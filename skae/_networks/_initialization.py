@@ -87,6 +87,13 @@ class WeightScales(NamedTuple):
             _power_of_two(np.sqrt(residual)),
         )
 
+    def of_codes(self, n_components: int) -> WeightScales:
+        """Return the scales for a code with further units, whose deviation is 1."""
+        if self.codes is None:
+            return self
+        further = np.ones(n_components - len(self.codes), np.float32)
+        return self._replace(codes=np.append(self.codes, further))
+
 
 def _power_of_two(values) -> np.ndarray:
     return np.exp2(np.rint(np.log2(values))).astype(np.float32)

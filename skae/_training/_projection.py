@@ -1,16 +1,17 @@
-"""Where rows are few and wide, a network trains in the space that they span."""
+"""The network that trains, where it has other widths than the one that is kept."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from .. import _backends as backends
 from .._data import Batch, Scaling, chunks, dense
 from .._inference import DenseForward
 from .._linear import LinearWeights
-from .._networks import NetworkSpec
+from .._networks import Networks, NetworkSpec
 from ._problem import Problem
 
 _FEWEST_FEATURES = 512
@@ -22,6 +23,65 @@ _FEATURES_PER_ROW = 2
 _MOST_ROWS = 2000
 _MOST_VALUES = 5e7
 """Up to so many rows and values, finding the coordinates costs little."""
+
+
+_NARROWEST_CODE, _WIDEST_CODE = 4, 64
+"""Least width of a code in training. Wider codes than the second have no spare units,
+which would cost time."""
+
+
+@dataclass(frozen=True)
+class SpareUnits:
+    """Code units that a network has in training, so that others share its program.
+
+    The code of the network that trains is as wide as the next power of two, at least 4.
+    All weights of its spare units are zero. So these units and their gradients are
+    zero, and they stay so. Afterwards they are cut off.
+
+    Parameters
+    ----------
+    narrow, wide : NetworkSpec
+        The network without and with spare units.
+    """
+
+    narrow: NetworkSpec
+    wide: NetworkSpec
+
+    @classmethod
+    def of(cls, problem: Problem) -> SpareUnits | None:
+        """Return the spare units of a network, or None if it has none."""
+        spec = problem.spec
+        width = max(1 << (spec.n_components - 1).bit_length(), _NARROWEST_CODE)
+        is_useful = spec.n_components < width <= _WIDEST_CODE
+        # A prior and a measure of sparsity count units. Users build their own layers.
+        counts_units = problem.is_likelihood or problem.parameters.get("sparsity")
+        if not is_useful or counts_units or spec.is_custom:
+            return None
+        return cls(spec, replace(spec, n_components=width))
+
+    def added(self, weights: dict) -> dict:
+        """Return weights with spare units, which are the last ones."""
+        return _resized(weights, backends.networks(self.wide))
+
+    def removed(self, weights: dict) -> dict:
+        """Return weights without spare units."""
+        return _resized(weights, backends.networks(self.narrow))
+
+
+def _resized(weights: dict, networks: Networks) -> dict:
+    """Return weights in the shapes of networks: cut off, or filled up with zeros."""
+    models = {"encoder": networks.encoder, "decoder": networks.decoder}
+    resized = {}
+    for side, (trainable, state) in weights.items():
+        found = []
+        for array, variable in zip(
+            trainable, models[side].trainable_variables, strict=True
+        ):
+            kept = np.asarray(array)[tuple(map(slice, variable.shape))]
+            missing = np.subtract(variable.shape, kept.shape)
+            found.append(np.pad(kept, [(0, n) for n in missing]))
+        resized[side] = found, state
+    return resized
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from .._losses import DataSummary
 from .._losses.penalties import WeightPenalty
 from .._networks import WeightScales, initial_weights, scales_of_weights
 from ._problem import History, Problem
-from ._projection import RowSpace
+from ._projection import RowSpace, SpareUnits
 from ._schedule import Progress, Schedule
 
 _NEW_ROWS = 4
@@ -280,12 +280,16 @@ class Start:
 
     weights : dict
         Weights in these coordinates.
+
+    spare_units : SpareUnits or None
+        Code units that only training has.
     """
 
     problem: Problem
     space: RowSpace | None
     scales: WeightScales
     weights: dict
+    spare_units: SpareUnits | None = None
 
     @classmethod
     def draw(cls, problem: Problem, X: Any, rng: np.random.RandomState) -> Start:
@@ -324,7 +328,26 @@ class Start:
         else:
             scales = WeightScales(linear.unexplained_by_pca)
         weights = initial_weights(problem.networks, path, scales, rng)
-        return cls(problem, space, scales, weights)
+
+        # Add units that other numbers of components need.
+        spare = SpareUnits.of(problem)
+        if spare is not None:
+            problem = replace(problem, spec=spare.wide)
+            scales = scales.of_codes(spare.wide.n_components)
+            weights = spare.added(weights)
+        return cls(problem, space, scales, weights, spare)
+
+    def to_model(self, weights: dict) -> dict:
+        """Return weights of the network that is kept, of the one that trains."""
+        if self.spare_units is not None:
+            weights = self.spare_units.removed(weights)
+        return weights if self.space is None else self.space.to_features(weights)
+
+    def from_model(self, weights: dict) -> dict:
+        """Return weights of the network that trains, of the one that is kept."""
+        if self.space is not None:
+            weights = self.space.to_coordinates(weights)
+        return weights if self.spare_units is None else self.spare_units.added(weights)
 
 
 @dataclass(frozen=True)
@@ -400,8 +423,7 @@ class Trainer:
     ) -> NetworkModel:
         """Return the network with weights of this training, and its codes on ``X``."""
         problem, spec = self.problem, self.problem.spec
-        if self.start.space is not None:
-            weights = self.start.space.to_features(weights)
+        weights = self.start.to_model(weights)
         parameters, linear = problem.parameters, problem.linear
         keeps_linear = problem.extrapolates or problem.has_missing_values
         # A variational autoencoder's prior sets the scale and directions of its codes.
@@ -431,8 +453,7 @@ class Trainer:
         """
         weights = self.start.weights
         if earlier is not None:
-            space = self.start.space
-            weights = earlier if space is None else space.to_coordinates(earlier)
+            weights = self.start.from_model(earlier)
         engine, n_threads = self.start.problem.engine, backends.backend().n_threads
         return train(engine, weights, self.phases, rng, on_epoch, n_threads, keep_start)
 
