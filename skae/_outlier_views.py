@@ -17,8 +17,11 @@ from ._state import stored
 FENCE = 1.5
 """Interquartile ranges beyond a quartile: Tukey's rule for box plots."""
 
-_MOST_REFERENCES = 5000
-"""Rows that train the trees and are looked at as neighbours, at most."""
+_MOST_REFERENCES, _MOST_VALUES = 5000, 2**25
+"""Rows and values that train the trees and are looked at as neighbours, at most. The
+trees need dense rows, and draw 256 of them."""
+
+_FEWEST_REFERENCES = 256
 
 SAME_ROW = 1e-6
 """Rows that are as close, in lengths of a row, are equal but for rounding errors."""
@@ -192,9 +195,11 @@ class Views:
         X = density.filled(X)
         scores = density.log_density(X)
         rows = np.flatnonzero(scores >= lower_fence(scores))
-        if len(rows) > _MOST_REFERENCES:
+        n_most = max(_MOST_VALUES // X.shape[1], _FEWEST_REFERENCES)
+        n_most = min(n_most, _MOST_REFERENCES)
+        if len(rows) > n_most:
             rng = np.random.RandomState(seed)
-            rows = np.sort(rng.permutation(rows)[:_MOST_REFERENCES])
+            rows = np.sort(rng.permutation(rows)[:n_most])
         references = X[rows]
         trees = IsolationTrees.fit(references, seed)
         if not issparse(references):

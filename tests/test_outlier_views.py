@@ -106,11 +106,19 @@ def test_rows_far_from_the_origin_keep_their_scores(X):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=0.05)
 
 
-def test_many_references_are_a_sample(X, monkeypatch):
-    monkeypatch.setattr("skae._outlier_views._MOST_REFERENCES", 50)
+@pytest.mark.parametrize(
+    ("limits", "n_references"),
+    [
+        ({"_MOST_REFERENCES": 50}, 50),
+        ({"_MOST_VALUES": 13 * 60, "_FEWEST_REFERENCES": 20}, 60),
+        ({"_MOST_VALUES": 13 * 60, "_FEWEST_REFERENCES": 80}, 80),
+    ],
+)
+def test_many_references_are_a_sample(X, monkeypatch, limits, n_references):
+    for name, limit in limits.items():
+        monkeypatch.setattr(f"skae._outlier_views.{name}", limit)
     linear = AutoencoderTransformer(3, hidden_layer_sizes=())
-    detector = AutoencoderOutlierDetector(linear, random_state=0).fit(X)
-    views = detector._views
+    views = AutoencoderOutlierDetector(linear, random_state=0).fit(X)._views
     assert isinstance(views, Views)
-    assert views.references.shape == (50, 13)
-    assert len(np.unique(views.references, axis=0)) == 50
+    assert views.references.shape == (n_references, 13)
+    assert len(np.unique(views.references, axis=0)) == n_references
