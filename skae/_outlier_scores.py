@@ -236,6 +236,34 @@ class NewRows(NamedTuple):
             yield cls(code, n_features, np.square(residual).sum(axis=1))
 
 
+class Precision(NamedTuple):
+    """The inverse covariance of rows, as that of their codes and of what is beside.
+
+    Parameters
+    ----------
+    directions : ndarray of shape (n_components, n_features)
+        Orthonormal directions of the codes.
+
+    codes : ndarray of shape (n_components, n_components)
+        Inverse covariance along these.
+
+    beside : float
+        Inverse variance in all other directions.
+    """
+
+    directions: np.ndarray
+    codes: np.ndarray
+    beside: float
+
+    def of(self, features: np.ndarray) -> np.ndarray:
+        """Return the rows and columns that belong to some features."""
+        some = self.directions[:, features]
+        others = np.eye(len(features)) - some.T @ some
+        # Rounding must not make the rest negative.
+        np.fill_diagonal(others, np.maximum(np.diag(others), 0))
+        return self.beside * others + some.T @ self.codes @ some
+
+
 @stored("row density")
 @dataclass(frozen=True)
 class RowDensity:
@@ -271,21 +299,18 @@ class RowDensity:
         # At their most probable values, what is missing has its largest density.
         return found - self._log_density_of_missing(observed)
 
-    def expected_log_density(self, X: Any) -> np.ndarray:
-        """Return what the logarithm of the density is expected to be when complete.
+    def expected_log_density(self, X: Any) -> tuple[np.ndarray, Any]:
+        """Return the log-density that rows are expected to have when complete.
 
         So rows with missing values compare with complete rows. Each missing value costs
-        half a nat, the mean of its squared standard normal deviation.
+        half a nat, the mean of its squared standard normal deviation. The second result
+        are the rows with the most probable values in place of missing ones.
         """
         filled, observed = self.autoencoder._complete(X)
         found = self.of(NewRows.of(self.autoencoder, filled))
-        if observed is None:
-            return found
-        return found - 0.5 * (~observed).sum(axis=1)
-
-    def filled(self, X: Any) -> Any:
-        """Return rows with the most probable values in place of missing ones."""
-        return self.autoencoder._complete(X)[0]
+        if observed is not None:
+            found -= 0.5 * (~observed).sum(axis=1)
+        return found, filled
 
     def of(self, rows: Iterable[NewRows]) -> np.ndarray:
         """Return the logarithm of the density of rows that are encoded, in nats."""
@@ -315,9 +340,9 @@ class RowDensity:
         A group counts by how much the row's squared distance falls if its features take
         their most probable values, and the others keep theirs.
         """
-        directions, weight = self._directions()
-        X, _ = self.autoencoder._complete(X)
-        parts = [self._precision(features) for features in groups]
+        precision, (X, _) = self._precision(), self.autoencoder._complete(X)
+        directions, weight = precision.directions, precision.beside
+        parts = [precision.of(features) for features in groups]
         found = []
         for code, _, residual in _parts(self.autoencoder, X):
             gradients = self.codes.pull(code) @ directions + weight * residual
@@ -333,32 +358,24 @@ class RowDensity:
             found.append(np.divide(falls, total, out=even, where=total > 0))
         return np.concatenate(found)
 
-    def _directions(self) -> tuple[np.ndarray, float]:
-        """Return orthonormal directions of the codes, and the precision beside them."""
+    def _precision(self) -> Precision:
+        """Return the inverse covariance of rows."""
         left, _, right = np.linalg.svd(
             self.autoencoder.components_.astype(np.float64), full_matrices=False
         )
         directions = left @ right
         is_complete = directions.shape[0] == directions.shape[1]
-        return directions, 0.0 if is_complete else 1 / self.noise
-
-    def _precision(self, features: np.ndarray) -> np.ndarray:
-        """Return the part of the rows' inverse covariance that belongs to features."""
-        directions, weight = self._directions()
-        some = directions[:, features]
-        beside = np.eye(len(features)) - some.T @ some
-        # Rounding must not make the rest negative.
-        np.fill_diagonal(beside, np.maximum(np.diag(beside), 0))
-        return weight * beside + some.T @ self.codes.precision() @ some
+        beside = 0.0 if is_complete else 1 / self.noise
+        return Precision(directions, self.codes.precision(), beside)
 
     def _log_density_of_missing(self, observed: np.ndarray) -> np.ndarray:
         """Return the largest log-density of missing values, given the others."""
-        found = np.zeros(len(observed))
+        found, precision = np.zeros(len(observed)), self._precision()
         patterns, which = np.unique(observed, axis=0, return_inverse=True)
         for number, pattern in enumerate(patterns):
             missing = np.flatnonzero(~pattern)
             if len(missing):
-                log_determinant = np.linalg.slogdet(self._precision(missing))[1]
+                log_determinant = np.linalg.slogdet(precision.of(missing))[1]
                 largest = 0.5 * (log_determinant - len(missing) * LOG_2_PI)
                 found[which.reshape(-1) == number] = largest
         return found

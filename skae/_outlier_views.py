@@ -192,7 +192,7 @@ class Views:
     @classmethod
     def fit(cls, density: RowDensity, X: Any, seed: int) -> Views:
         """Fit the trees and choose the references."""
-        X = density.filled(X)
+        X, _ = density.autoencoder._complete(X)
         scores = density.log_density(X)
         rows = np.flatnonzero(scores >= lower_fence(scores))
         n_most = max(_MOST_VALUES // X.shape[1], _FEWEST_REFERENCES)
@@ -208,9 +208,8 @@ class Views:
 
     def of(self, density: RowDensity, X: Any) -> np.ndarray:
         """Return three scores of each row. Larger ones are more unusual."""
-        rows = density.filled(X)
-        views = self.trees(rows), self._distances(rows)
-        return np.stack([-density.expected_log_density(X), *views], axis=1)
+        densities, rows = density.expected_log_density(X)
+        return np.stack([-densities, self.trees(rows), self._distances(rows)], axis=1)
 
     def _distances(self, X: Any) -> np.ndarray:
         """Return the distance to the nearest reference.
