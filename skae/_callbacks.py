@@ -25,6 +25,7 @@ except ImportError:  # scikit-learn < 1.9
 _REASONS = {
     "max_iter": "max_iter allows no more",
     "no_change": "the loss no longer improved",
+    "no_gain": "only training rows gained",
     "callback": "a callback asked to stop",
     "divergence": "the loss stopped being finite",
 }

@@ -56,3 +56,36 @@ def test_training_stops_if_a_loss_is_not_finite(losses):
     start = Progress("start", 1.0, "start").in_phase(PATIENT)
     progress = start.after("lost", *losses, PATIENT)
     assert (progress.best, progress.stopped_by) == ("start", "divergence")
+
+
+def after_epochs(losses, held_out, start_loss=1.0, n_iter_no_change=20):
+    schedule = Schedule(60, 0.1, False, 0.0, n_iter_no_change)
+    progress = Progress("start", start_loss, "start").in_phase(schedule)
+    for loss, monitored in zip(losses, held_out, strict=True):
+        progress = progress.after("trained", loss, monitored, schedule)
+        if progress.stopped_by is not None:
+            break
+    return progress.n_epochs, progress.stopped_by
+
+
+def test_training_is_given_up_where_only_training_rows_gain():
+    falling = 1 - 0.05 * np.arange(1, 16)
+    # After eight epochs training rows gain 0.4. Held-out rows may lose half of that.
+    assert after_epochs(falling, 1 + 0.6 * (1 - falling)) == (8, "no_gain")
+    assert after_epochs(falling, 1 + 0.4 * (1 - falling)) == (15, None)
+    # Losses in other units, and below zero.
+    moved = falling - 7
+    assert after_epochs(moved, np.full(15, -5.0), start_loss=-6.0) == (8, "no_gain")
+    # Nothing is given up that has been better than the start, or learns slowly.
+    held_out = np.full(15, 1.5)
+    held_out[3] = 0.99
+    assert after_epochs(falling, held_out) == (15, None)
+    assert after_epochs(2 - falling, np.full(15, 1.5)) == (15, None)
+    # Patience comes from the same parameter.
+    assert after_epochs(falling, np.full(15, 2), n_iter_no_change=5)[0] == 2
+
+
+def test_without_held_out_rows_nothing_is_given_up():
+    for loss in (0.5, 1.5):
+        losses = np.full(15, loss)
+        assert after_epochs(losses, losses) == (15, None)

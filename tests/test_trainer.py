@@ -303,10 +303,20 @@ def test_the_start_loss_is_that_of_pca_on_the_rows_that_decide(digits):
 
 
 @pytest.mark.jax
+def test_noise_is_given_up_after_a_few_epochs():
+    noise = np.random.default_rng(0).normal(size=(150, 12))
+    fitted = small_network(n_components=2, max_iter=60).fit(noise)
+    assert fitted.selected_model_ == "linear"
+    assert min(fitted.validation_loss_curve_) > fitted.start_loss_
+    # No epoch of the second phase, and no waiting for n_iter_no_change.
+    assert fitted.n_iter_per_phase_ == [8]
+
+
+@pytest.mark.jax
 def test_epochs_are_counted_by_phase(digits):
     few = digits[:300]
     assert small_network(max_iter=6).fit(few).n_iter_per_phase_ == [4, 2]
-    stopped = small_network(max_iter=90, n_iter_no_change=1, tol=0.1).fit(few)
+    stopped = small_network(max_iter=90, n_iter_no_change=5, tol=0.1).fit(few)
     assert stopped.n_iter_per_phase_[0] < 60
     assert len(stopped.n_iter_per_phase_) == 2
     assert sum(stopped.n_iter_per_phase_) == stopped.n_iter_

@@ -23,6 +23,13 @@ _IMAGE_RATE = 0.006
 _ENCODER_RATE = 2.0
 """First rate of an encoder that trains alone, relative to that of the whole network."""
 
+_FIRST_LOOK = 0.4
+"""After this fraction of ``n_iter_no_change`` epochs, training may be given up."""
+
+_MOST_LOST = 0.5
+"""It is given up where held-out rows lose more than this fraction of what training rows
+gain."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -116,7 +123,7 @@ class Progress:
         What there was at iteration 0.
 
     start_loss : float
-        The monitored loss of that.
+        The monitored loss of that. Infinity if it is no candidate for the best.
 
     trained : object
         What there was after the best epoch so far. The next phase starts here. From PCA
@@ -131,7 +138,10 @@ class Progress:
     patience : int
         Epochs left to improve on it.
 
-    stopped_by : {"no_change", "divergence", "callback"} or None
+    n_epochs : int
+        Number of epochs so far.
+
+    stopped_by : {"no_change", "no_gain", "divergence", "callback"} or None
         Why training has to stop.
     """
 
@@ -141,12 +151,18 @@ class Progress:
     trained_loss: float = np.inf
     to_beat: float = np.inf
     patience: int = 0
-    stopped_by: Literal["no_change", "divergence", "callback"] | None = None
+    n_epochs: int = 0
+    stopped_by: Literal["no_change", "no_gain", "divergence", "callback"] | None = None
+
+    @property
+    def has_gained(self) -> bool:
+        """Whether an epoch was better than the start."""
+        return self.trained_loss < self.start_loss
 
     @property
     def best(self) -> Any:
         """What there was at the lowest monitored loss, iteration 0 included."""
-        return self.start if self.start_loss <= self.trained_loss else self.trained
+        return self.trained if self.has_gained else self.start
 
     @property
     def best_loss(self) -> float:
@@ -168,9 +184,11 @@ class Progress:
         """Return the progress after one more epoch."""
         if not np.isfinite([loss, monitored]).all():
             return replace(self, stopped_by="divergence")
-        progress = self
+        progress = replace(self, n_epochs=self.n_epochs + 1)
         if monitored < self.trained_loss:
             progress = replace(progress, trained=state, trained_loss=monitored)
+        if progress._only_memorizes(loss, monitored, schedule):
+            return replace(progress, stopped_by="no_gain")
         if self.to_beat - monitored > schedule.tol * abs(monitored):
             return replace(
                 progress, to_beat=monitored, patience=schedule.n_iter_no_change
@@ -179,3 +197,16 @@ class Progress:
         return replace(
             progress, patience=patience, stopped_by=None if patience else "no_change"
         )
+
+    def _only_memorizes(
+        self, loss: float, monitored: float, schedule: Schedule
+    ) -> bool:
+        """Say whether training rows gain at the expense of held-out rows.
+
+        Prechelt (1998) stops where the loss of held-out rows has risen by too much,
+        measured by what training rows gain. No network that has beaten its start is
+        given up.
+        """
+        may_stop = self.n_epochs >= _FIRST_LOOK * schedule.n_iter_no_change
+        gain, lost = self.start_loss - loss, monitored - self.start_loss
+        return may_stop and not self.has_gained and lost > _MOST_LOST * gain > 0

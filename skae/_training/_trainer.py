@@ -234,7 +234,7 @@ class EpochReport(NamedTuple):
     weights: Callable[[], dict]
 
 
-StoppedBy = Literal["max_iter", "no_change", "callback", "divergence"]
+StoppedBy = Literal["max_iter", "no_change", "no_gain", "callback", "divergence"]
 """Why a training ended."""
 
 
@@ -505,7 +505,8 @@ def train(
         [data.row_losses(engine, weights, rows) for rows in evaluated]
     )
     start = [weights] * n_models, values
-    progress = Progress(start, values.mean(), start)
+    start_loss = values.mean() if keep_start else np.inf
+    progress = Progress(start, start_loss, start)
     losses: list[float] = []
     held_out: list[float] | None = [] if split.holds_out else None
     n_iter: list[int] = []
@@ -533,11 +534,13 @@ def train(
                     progress = replace(progress, stopped_by="callback")
                 if progress.stopped_by is not None:
                     break
-            if progress.stopped_by in ("divergence", "callback"):
+            # What has gained nothing so far gains nothing in a second phase.
+            is_hopeless = bool(held_out) and not progress.has_gained
+            if progress.stopped_by in ("divergence", "callback") or is_hopeless:
                 break
 
     # Fetch the best weights.
-    models, values = progress.best if keep_start else progress.trained
+    models, values = progress.best
     history = _history(progress, losses, held_out, n_iter)
     stopped_by = progress.stopped_by or "max_iter"
     return TrainingResult(engine.fetch(models[-1]), values, history, stopped_by)
