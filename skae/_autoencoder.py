@@ -229,8 +229,9 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to hold out, rounded up. If that is fewer than 100 rows,
-        five more networks are trained, each without a fifth of the rows. They evaluate
-        the rows that they have not seen, and the network to keep trains on all rows.
+        up to five more networks are trained, each without another fifth of the rows,
+        until 150 rows are held out. They evaluate the rows that they have not seen, and
+        the network to keep trains on all rows.
         With fewer than 10 rows nothing can be evaluated, and PCA is kept. Equal rows
         count as one, and so do the rows of a group given to ``fit``.
 

@@ -16,12 +16,16 @@ from ._dask import DaskRows, DaskSplit
 from ._rows import Batch, ConcatenatedRows, chunks, dense
 
 _FEW = 100
-"""With fewer held-out groups of rows than this, all are held out in turn."""
+"""With fewer held-out groups of rows than this, folds are held out."""
 
 _MOST_FOLDED = 20_000
 """With more rows than this, no further models are trained for that."""
 
 _FOLDS = 5
+"""Each fold is a fifth of the groups."""
+
+_ENOUGH = 150
+"""No further folds are held out as soon as they have so many groups."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,9 @@ class Split:
     """The rows of each model that trains.
 
     The last model is the one to keep. With many rows it is the only one, and some rows
-    are held out from it. With few rows it trains on all of them, and one more model for
-    each fold trains on the other folds. Together these models evaluate every row, and
-    none of them has trained on the rows that it evaluates.
+    are held out from it. With few rows it trains on all of them. Further models train,
+    each without a fold, until enough rows are held out. None of them has trained on the
+    rows that it evaluates.
 
     Rows that depend on each other form a group. They are always on the same side.
 
@@ -76,7 +80,7 @@ class Split:
         rng: np.random.RandomState,
         strata: np.ndarray | None = None,
     ) -> Split:
-        """Hold out a random ``fraction`` of the groups, or all of them in turn.
+        """Hold out a random ``fraction`` of the groups, or folds of them in turn.
 
         Parameters
         ----------
@@ -118,9 +122,10 @@ class Split:
             # Sorted, because a memory map is read fastest in its own order.
             return cls([train], [np.sort(held_out)], groups, n_rows)
 
-        # Of few rows each fold is held out from a model of its own.
-        fold = np.arange(_FOLDS + 1)
+        # Of few rows folds are held out, each from a model of its own.
         size, n_larger = divmod(n_groups, _FOLDS)
+        n_folds = min(_FOLDS, -(-_ENOUGH // size))
+        fold = np.arange(n_folds + 1)
         bounds = ends[fold * size + np.minimum(fold, n_larger)]
         others, folds = [], []
         for first, last in pairwise(bounds):
