@@ -219,13 +219,14 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     early_stopping : bool, default=True
         Whether to hold out rows, keep the weights that are best on them, and stop when
-        they no longer improve. Without it all rows train, and the weights of the epoch
-        with the lowest training loss are kept. With it, small or wide data have a
-        second phase: the decoder is frozen, and the encoder trains on augmented rows,
-        in which some features are swapped with another row. Data are small or wide if
-        they have at most 100000 values, or at most ten rows for each feature and 16
-        million values. A network that restores damaged rows or uses batch statistics
-        has no second phase.
+        they no longer improve, or when only training rows gain. Without it all rows
+        train, and the weights of the epoch with the lowest training loss are kept. With
+        it, small or wide data have a second phase if the first one has beaten PCA: the
+        decoder is frozen, and the encoder trains on augmented rows, in which some
+        features are swapped with another row. Data are small or wide if they have at
+        most 100000 values, or at most ten rows for each feature and 16 million values.
+        A network that restores damaged rows or uses batch statistics has no second
+        phase.
 
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to hold out, rounded up. If that is fewer than 100 rows,
@@ -236,7 +237,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         count as one, and so do the rows of a group given to ``fit``.
 
     n_iter_no_change : int, default=20
-        Number of epochs without improvement after which training stops.
+        Number of epochs without improvement after which training stops. After two
+        fifths of it, a network is given up that has never beaten its start, and whose
+        held-out rows lose more than half of what its training rows gain.
 
     tol : float, default=1e-4
         Smallest relative decrease of the loss that counts as an improvement.

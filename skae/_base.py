@@ -22,7 +22,7 @@ from ._callbacks import (
     name_of_start,
     with_callbacks,
 )
-from ._data import Batch, HoldOut, Scaling, Split
+from ._data import FEWEST_GROUPS, Batch, HoldOut, Scaling, Split
 from ._inference import NetworkModel
 from ._linear import LinearModel, fit_incomplete_pca, fit_pca, hide_values
 from ._losses import Term
@@ -165,9 +165,10 @@ class BaseAutoencoder(CallbackSupportMixin, EstimatorMixin, FittedTransformer, A
 
         # 3. Describe the problem: the network, the objective and the optimizer.
         problem = self._problem(data)
-        if problem.is_linear and not problem.is_likelihood:
+        reason = self._reason_not_to_train(problem, data)
+        if reason is not None:
             with EpochListener(self, X, y):
-                return self._store_optimum(data)
+                return self._store_linear(data, reason)
 
         # 4. Train.
         trainer = self._trainer(problem, data, rng)
@@ -246,6 +247,20 @@ class BaseAutoencoder(CallbackSupportMixin, EstimatorMixin, FittedTransformer, A
         is_network = problem.is_likelihood or not problem.is_linear
         check_scale(self, data.linear.scaling, data.X.dtype, is_network=is_network)
         return problem
+
+    def _reason_not_to_train(self, problem: Problem, data: FitData) -> str | None:
+        """Say why the linear model is kept before anything is built or compiled."""
+        if problem.is_linear:
+            return None if problem.is_likelihood else "it is the optimum"
+        # The loss to store is known only where it is the squared error.
+        if not (problem.minimises_squared_error and problem.spec.linear_path):
+            return None
+        if problem.starts_at_optimum:
+            return "it leaves nothing but rounding errors"
+        n_rows, holds_out = data.X.shape[0], self.early_stopping and data.X_val is None
+        if holds_out and n_rows < FEWEST_GROUPS and not self.warm_start:
+            return f"{n_rows} rows are too few to compare a network with it"
+        return None
 
     def _trainer(
         self, problem: Problem, data: FitData, rng: np.random.RandomState
@@ -336,10 +351,10 @@ class BaseAutoencoder(CallbackSupportMixin, EstimatorMixin, FittedTransformer, A
         self.__dict__.update(attributes)
         return self
 
-    def _store_optimum(self, data: FitData) -> Any:
+    def _store_linear(self, data: FitData, reason: str) -> Any:
         """Store the linear model, which counts as one iteration."""
         if self.verbose:
-            print(f"Kept {data.linear.name}: it is the optimum.")
+            print(f"Kept {data.linear.name}: {reason}.")
         model = data.linear.as_stored(data.X.dtype, self.whiten)
         loss = model.unexplained
         return self._store(model, data, History(loss, loss, [loss], None, [1]))

@@ -126,7 +126,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
 
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to hold out, rounded up. If that is fewer than 100 rows,
-        all rows are evaluated in turn, as in :class:`AutoencoderTransformer`.
+        folds are held out in turn, as in :class:`AutoencoderTransformer`.
 
     n_iter_no_change : int, default=20
         Number of epochs without improvement after which training stops.

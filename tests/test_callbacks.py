@@ -180,8 +180,15 @@ def test_progress_bar_on_a_grid_search_shows_every_level(capsys, monkeypatch):
 
 
 def test_verbose_says_that_pca_was_kept(digits, capsys):
-    small_network(verbose=True, **SMALL).fit(digits[:9])
+    noise = np.random.default_rng(0).normal(size=(150, 12))
+    small_network(verbose=True, n_components=2).fit(noise)
     last = capsys.readouterr().out.splitlines()[-1]
-    assert "Kept PCA: no epoch was better." in last
+    assert last.endswith("only training rows gained. Kept PCA: no epoch was better.")
+    small_network(verbose=True, **SMALL).fit(digits[:9])
+    said = "Kept PCA: 9 rows are too few to compare a network with it.\n"
+    assert capsys.readouterr().out == said
+    small_network(verbose=True, n_components=3).fit(digits[:20, 18:21])
+    said = "Kept PCA: it leaves nothing but rounding errors.\n"
+    assert capsys.readouterr().out == said
     small_network(hidden_layer_sizes=(), verbose=True).fit(digits)
     assert capsys.readouterr().out == "Kept PCA: it is the optimum.\n"

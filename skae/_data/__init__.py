@@ -43,4 +43,11 @@ from ._rows import (
     slices,
 )
 from ._scaling import Moments, Scaling, is_rounding, variances
-from ._split import HoldOut, Split, groups_of_copies, merged_groups, numbered
+from ._split import (
+    FEWEST_GROUPS,
+    HoldOut,
+    Split,
+    groups_of_copies,
+    merged_groups,
+    numbered,
+)

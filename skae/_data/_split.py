@@ -24,6 +24,9 @@ _MOST_FOLDED = 20_000
 _FOLDS = 5
 """Each fold is a fifth of the groups."""
 
+FEWEST_GROUPS = 2 * _FOLDS
+"""With fewer groups no row is held out: so few losses say nothing."""
+
 _ENOUGH = 150
 """No further folds are held out as soon as they have so many groups."""
 
@@ -108,7 +111,7 @@ class Split:
         # Row number ``ends[g]`` is the first behind the g first groups.
         ends = np.append(0, np.cumsum(np.bincount(groups)[order]))
         n_held_out = int(np.ceil(fraction * n_groups))
-        if n_groups < 2 * _FOLDS:
+        if n_groups < FEWEST_GROUPS:
             return cls([rows], [rows[:0]], groups, n_rows)
 
         # Of many rows some are held out from one model.

@@ -13,6 +13,10 @@ from .._linear import LinearModel
 from .._losses import Objective, Term
 from .._networks import Networks, NetworkSpec
 
+_NEGLIGIBLE = 1e-7
+"""Where PCA leaves a smaller fraction of the variance, it is kept. Float32 does not
+tell such a fraction from none."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -119,6 +123,13 @@ class Problem:
         if self.spec.uses_raw_inputs:
             return Scaling.none(self.spec.n_features)
         return self.linear.scaling
+
+    @property
+    def starts_at_optimum(self) -> bool:
+        """Whether training cannot be better than the linear model."""
+        may_be_exact = self.spec.linear_path and self.only_reconstructs
+        is_exact = may_be_exact and self.linear.unexplained < _NEGLIGIBLE
+        return self.is_linear or is_exact
 
     @cached_property
     def optimizer(self) -> OptimizerChoice:

@@ -41,10 +41,6 @@ _NEW_ROWS = 4
 """New rows made of each known row, for an encoder that trains alone. They cost nothing,
 and larger mini-batches of them give more exact gradients."""
 
-_NEGLIGIBLE = 1e-7
-"""Where PCA leaves a smaller fraction of the variance, it is kept. Float32 does not
-tell such a fraction from none."""
-
 _FEW_VALUES = 100_000
 """Up to so many values, rows times features, there is a second phase."""
 
@@ -201,8 +197,7 @@ def phases(problem: Problem, data: TrainingData, scales: WeightScales) -> list[P
     schedule = Schedule.of(problem, rescaled=scales.rows is not None)
     holds_out, linear_path = data.split.holds_out, problem.spec.linear_path
     undecidable = linear_path and problem.parameters["early_stopping"] and not holds_out
-    exact = problem.only_reconstructs and scales.unexplained < _NEGLIGIBLE
-    if undecidable or exact or problem.is_linear:
+    if undecidable or problem.starts_at_optimum:
         schedule = replace(schedule, max_iter=0)
     # Say whether the encoder can learn more from other rows than from these.
     n_rows, n_features = data.split.n_rows, problem.spec.n_features
