@@ -1,4 +1,4 @@
-"""The process around skae: variables, generators, cores, and which backend Keras uses.
+"""The process around skae: variables, generators, cores, versions, Keras' backend.
 
 This is the only module that reads or sets environment variables.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import random
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +31,15 @@ _WRITTEN_BY_KERAS = {
     "backend": "tensorflow",
     "image_data_format": "channels_last",
 }
+
+_LIBRARIES = [
+    *("skae", "numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl"),
+    *("keras", "jax", "jaxlib", "tensorflow", "tensorflow-cpu", "torch"),
+    *("pandas", "polars", "matplotlib", "dask", "distributed"),
+    *("imbalanced-learn", "onnx", "onnxruntime", "skl2onnx", "skops"),
+]
+_VARIABLES = ["KERAS_BACKEND", "OMP_NUM_THREADS", "JAX_PLATFORMS", "XLA_FLAGS"]
+"""What reports of bugs name."""
 
 
 @contextmanager
@@ -155,3 +166,46 @@ def _configured(path: Path) -> str | None:
     if not isinstance(content, dict) or content == _WRITTEN_BY_KERAS:
         return None
     return content.get("backend")
+
+
+def show_versions() -> None:
+    """Print the versions of Python and libraries, for reports of bugs.
+
+    It also prints the Keras backend, the number of cores, and the environment variables
+    that decide about them. It imports no library.
+
+    Examples
+    --------
+    >>> import skae
+    >>> skae.show_versions()  # doctest: +ELLIPSIS
+    System:
+    ...python: 3...
+    """
+    try:
+        backend = "{0.name} ({0.reason})".format(chosen_backend())
+    except ImportError:
+        backend = "none is installed"
+    parts = {
+        "System": {
+            "python": " ".join(sys.version.split()),
+            "executable": sys.executable,
+            "machine": platform.platform(),
+            "cores": str(n_cores()),
+        },
+        "Libraries": {name: _installed_version(name) for name in _LIBRARIES},
+        "Keras": {
+            "backend": backend,
+            **{name: variable(name) or "not set" for name in _VARIABLES},
+        },
+    }
+    for number, (title, lines) in enumerate(parts.items()):
+        print("\n" * (number > 0) + f"{title}:")
+        for name, value in lines.items():
+            print(f"{name:>16}: {value}")
+
+
+def _installed_version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

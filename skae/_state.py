@@ -60,7 +60,7 @@ class EstimatorMixin:
 
     _doc_link_module = "skae"
     _doc_link_template = (
-        "https://skae.readthedocs.io/en/latest/api/{estimator_module}.{estimator_name}"
+        "https://skae.readthedocs.io/en/stable/api/{estimator_module}.{estimator_name}"
         ".html"
     )
 

@@ -103,10 +103,16 @@ def test_keras_backends_and_os_are_each_imported_in_one_file():
 
 
 def test_init_files_only_re_export():
-    for path in FILES:
+    for path in MODULES:
         if path.name == "__init__.py":
             kinds = {type(node) for node in ast.parse(path.read_text()).body}
             assert kinds <= {ast.Expr, ast.ImportFrom, ast.Assign}, path
+
+
+def test_the_package_itself_defines_only_how_its_modules_are_imported():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    defined = [n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    assert defined == ["__getattr__", "__dir__"]
 
 
 def test_a_file_is_a_chapter():

@@ -125,7 +125,7 @@ def test_html_links_to_the_page_of_the_api(estimator):
     links = set(
         re.findall(r'href="(https://skae[^"#]+)', estimator_html_repr(estimator()))
     )
-    assert links == {f"https://skae.readthedocs.io/en/latest/api/{name}.html"}
+    assert links == {f"https://skae.readthedocs.io/en/stable/api/{name}.html"}
 
 
 def test_the_api_lists_exactly_the_public_names():

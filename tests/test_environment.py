@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sys
 import threading
 
 import pytest
 from conftest import run
 
+from skae import show_versions
 from skae._environment import environment, interrupts_deferred
 
 WATCH = """
@@ -181,3 +183,31 @@ def test_only_the_main_thread_handles_signals():
     thread.start()
     thread.join()
     assert handlers == [before]
+
+
+def test_versions_are_printed_and_nothing_is_imported():
+    result = run(
+        """
+import sys, skae
+skae.show_versions()
+assert not {"keras", "jax", "tensorflow", "torch"} & sys.modules.keys()
+import numpy, sklearn, keras
+print(sys.version.split()[0], numpy.__version__, sklearn.__version__, keras.__version__)
+""",
+        KERAS_BACKEND="jax",
+    )
+    assert result.returncode == 0, result.stderr
+    *printed, expected = result.stdout.splitlines()
+    lines = dict(line.strip().split(": ", 1) for line in printed if ": " in line)
+    names = "python", "numpy", "scikit-learn", "keras"
+    assert [lines[name].split()[0] for name in names] == expected.split()
+    assert lines["backend"] == "jax (the variable KERAS_BACKEND names it)"
+    assert lines["KERAS_BACKEND"] == "jax"
+
+
+def test_versions_are_printed_where_no_backend_is_installed(monkeypatch, capsys):
+    monkeypatch.setattr("skae._environment.find_spec", lambda name: None)
+    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    show_versions()
+    assert "backend: none is installed" in capsys.readouterr().out
