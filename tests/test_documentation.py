@@ -1,13 +1,18 @@
 """The code in the documentation runs, and docstrings agree with each other.
 
 Blocks of one page share their names, as a reader would run them one after the other.
-Blocks for libraries that the tests do not install are marked ``{code-block} python``.
+Blocks of recipes_libraries.md need the extra "recipes". They run in the weekly stage.
+Blocks for other libraries that the tests do not install are marked ``{code-block}
+python``.
 """
 
 import doctest
 import inspect
 import re
 import textwrap
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -71,7 +76,20 @@ def blocks(page):
         yield text.count("\n", 0, match.start(2)), textwrap.dedent(match[2])
 
 
-PAGES_WITH_CODE = [page for page in PAGES if any(blocks(page))]
+def run_blocks(page, folder, monkeypatch):
+    """Run the blocks of a page, as a script in an empty folder does."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    names = {"__name__": "__main__"}
+    for line, code in blocks(page):
+        # Line numbers of errors are those of the page.
+        exec(compile("\n" * line + code, page, "exec"), names)
+
+
+NEEDS_RECIPES = ROOT / "docs" / "recipes_libraries.md"
+PAGES_WITH_CODE = [
+    page for page in PAGES if page != NEEDS_RECIPES and any(blocks(page))
+]
 
 
 @pytest.mark.docs
@@ -80,11 +98,26 @@ PAGES_WITH_CODE = [page for page in PAGES if any(blocks(page))]
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
 @pytest.mark.usefixtures("close_figures")
 def test_code_blocks_run(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = {"__name__": "__main__"}
-    for line, code in blocks(page):
-        # Line numbers of errors are those of the page.
-        exec(compile("\n" * line + code, page, "exec"), names)
+    run_blocks(page, tmp_path, monkeypatch)
+
+
+LIBRARIES = ["mlflow.pyfunc", "optuna", "shap", "skrub"]
+MISSING = [name for name in LIBRARIES if find_spec(name.split(".")[0]) is None]
+
+
+@pytest.mark.docs
+@pytest.mark.jax
+@pytest.mark.slow
+@pytest.mark.weekly
+@pytest.mark.skipif(bool(MISSING), reason="needs the extra skae[recipes]")
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+def test_code_blocks_with_other_libraries_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("DO_NOT_TRACK", "true")  # MLflow would report its use
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # from imports of these libraries
+        for name in LIBRARIES:
+            import_module(name)
+    run_blocks(NEEDS_RECIPES, tmp_path, monkeypatch)
 
 
 @pytest.mark.docs
