@@ -9,21 +9,25 @@ prints
   learnt from codes of training rows. All codes are standardised,
 - the trustworthiness of the codes of test rows: whether neighbours in the codes are
   neighbours in the data (Venna & Kaski 2001). 1 is best,
-- CPU seconds of a fit, of encoding all test rows and of decoding them. Below the table
-  are those of the first fit, with imports and compilation.
+- CPU seconds of a fit, of encoding all test rows and of decoding them, and of the first
+  fit of the process, to wine, with imports and compilation.
+
+Each library has a process of its own.
 
     pip install umap-learn encdr scikeras skorch
     OMP_NUM_THREADS=1 python benchmarks/peers.py
 
 What is not installed is left out. skae, UMAP and encdr have their defaults. SciKeras
 and skorch wrap the network of skae's defaults without its linear path, trained by Adam
-with early stopping.
+with early stopping. UMAP decodes up to 4 codes only, because it triangulates them.
 """
 
 import argparse
-import contextlib
-import io
+import json
 import logging
+import os
+import subprocess
+import sys
 import time
 import warnings
 from importlib.util import find_spec
@@ -153,7 +157,7 @@ DATA = {
 
 COLUMNS = (
     *("error", "logistic regression", "neighbours", "trustworthiness"),
-    *("fit", "transform", "inverse_transform"),
+    *("fit", "transform", "inverse_transform", "first fit"),
 )
 
 
@@ -180,58 +184,66 @@ def measured(peer, X, X_test, y, y_test):
     """Return error, two accuracies, trustworthiness and three times."""
     _, of_fit = cpu_seconds(peer.fit, X)
     codes, of_transform = cpu_seconds(peer.transform, X_test)
-    restored, of_decoding = cpu_seconds(peer.inverse_transform, codes)
+    error = of_decoding = np.nan
+    if "umap" not in type(peer).__module__ or codes.shape[1] <= 4:
+        restored, of_decoding = cpu_seconds(peer.inverse_transform, codes)
+        error = np.square(restored - X_test).sum()
     learnt = peer.transform(X)
     scores = [
         make_pipeline(StandardScaler(), classifier).fit(learnt, y).score(codes, y_test)
         for classifier in (LogisticRegression(max_iter=1000), KNeighborsClassifier())
     ]
     trust = trustworthiness(X_test, codes, n_neighbors=5)
-    error = np.square(restored - X_test).sum()
     return [error, *scores, trust, of_fit, of_transform, of_decoding]
 
 
-def warmed_up(make, X):
-    """Fit, encode and decode. Return how long the fit took the processor."""
+def measure(name):
+    """Print what one peer reaches on all data, as lines of JSON."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    make = PEERS[name][1]
+    rows = split("wine")
     peer = make(2, 0)
-    _, of_fit = cpu_seconds(peer.fit, X)
-    peer.inverse_transform(peer.transform(X[:20]))
-    return of_fit
+    _, of_first_fit = cpu_seconds(peer.fit, rows[0])
+    peer.inverse_transform(peer.transform(rows[1]))
+    for data, (_, _, numbers) in DATA.items():
+        rows = split(data)
+        for k in numbers:
+            of_pca = measured(PCA(k), *rows)[0]
+            error, *others = measured(make(k, 0), *rows)
+            figures = [error / of_pca, *others, of_first_fit]
+            print(json.dumps([data, k, name, *figures]))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
-    args = parser.parse_args()
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-    peers = {}
-    for name, (package, make) in PEERS.items():
+    parser.add_argument("--case", choices=PEERS)
+    case = parser.parse_args().case
+    if case:
+        measure(case)
+        return
+    lines = []
+    for name, (package, _) in PEERS.items():
         if find_spec(package) is None:
             print(f"{name} is left out, because {package} is not installed.")
-        else:
-            peers[name] = make
-    firsts = {}
-    for name, make in peers.items():
-        with contextlib.redirect_stderr(io.StringIO()):
-            firsts[name] = warmed_up(make, split("wine")[0])
+            continue
+        command = [sys.executable, __file__, "--case", name]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(done.stderr)
+        found = [line for line in done.stdout.splitlines() if line.startswith("[")]
+        lines += map(json.loads, found)
     print("| data | codes | by |", " | ".join(COLUMNS), "|")
     print("| --- " * (3 + len(COLUMNS)) + "|")
-    for data in args.data:
-        rows = split(data)
-        for k in DATA[data][2]:
-            of_pca = None
-            for name, make in peers.items():
-                with contextlib.redirect_stderr(io.StringIO()):
-                    found = measured(make(k, 0), *rows)
-                of_pca = found[0] if of_pca is None else of_pca
-                figures = [f"{found[0] / of_pca:.2f}"]
-                figures += [f"{one:.3f}" for one in found[1:4]]
-                figures += [f"{one:.2g}" for one in found[4:]]
-                print("|", " | ".join([data, str(k), name, *figures]), "|", flush=True)
-    print()
-    for name, seconds in firsts.items():
-        print(f"first fit of {name}, to wine: {seconds:.1f} s")
+    for data, (_, _, numbers) in DATA.items():
+        of_data = [line for k in numbers for line in lines if line[:2] == [data, k]]
+        for _, k, name, *figures in of_data:
+            cells = [f"{figures[0]:.2f}"]
+            cells += [f"{one:.3f}" for one in figures[1:4]]
+            cells += [f"{one:.2g}" for one in figures[4:]]
+            cells = ["" if cell == "nan" else cell for cell in cells]
+            print("|", " | ".join([data, str(k), name, *cells]), "|")
 
 
 if __name__ == "__main__":
