@@ -44,8 +44,12 @@ def pytest_configure():
         os.environ["XLA_FLAGS"] = QUICK_XLA
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Skip tests marked with jax, if Keras runs on another backend."""
+    """Mark weekly tests as slow. Skip those of JAX on other backends of Keras."""
+    for item in items:
+        if "weekly" in item.keywords:
+            item.add_marker("slow")
     name = os.environ["KERAS_BACKEND"]
     if name != "jax":
         skip = pytest.mark.skip(reason=f"runs on JAX only, and Keras runs on {name}")

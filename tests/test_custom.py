@@ -212,7 +212,15 @@ def test_a_model_in_place_of_a_callable_is_refused(role, digits):
         small_network(**{role: existing(64, 64)}).fit(digits)
 
 
-@pytest.mark.parametrize("end", ["sigmoid", "tanh", "relu", "softmax", "a layer"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "sigmoid",
+        "a layer",
+        *(pytest.param(end, marks=pytest.mark.weekly) for end in ("tanh", "relu")),
+        pytest.param("softmax", marks=pytest.mark.weekly),
+    ],
+)
 def test_a_decoder_that_cannot_return_centred_rows_is_refused(end, digits):
     import keras
 

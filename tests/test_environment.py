@@ -80,10 +80,11 @@ report("callbacks")
     ("code", "variables", "steps"),
     [
         (FIRST_FIT, {}, ["first fit", "use of the fitted network", "images", "pickle"]),
-        (
+        pytest.param(
             GIVEN_VARIABLES,
             {"KERAS_BACKEND": "jax", "NPROC": "1"},
             ["import", "first fit", "callbacks"],
+            marks=pytest.mark.weekly,
         ),
     ],
     ids=["no variables", "variables of the user"],

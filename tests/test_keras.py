@@ -338,7 +338,7 @@ print("works")
 @pytest.mark.parametrize(
     "backend",
     [
-        pytest.param("jax", marks=pytest.mark.jax),
+        pytest.param("jax", marks=[pytest.mark.jax, pytest.mark.weekly]),
         pytest.param("tensorflow", marks=pytest.mark.weekly),
         pytest.param("torch", marks=pytest.mark.weekly),
     ],

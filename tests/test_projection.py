@@ -174,7 +174,7 @@ def test_wide_rows_train_better_than_pca_and_training_continues():
     ],
     ids=str,
 )
-@pytest.mark.parametrize("n_components", [1, 5])
+@pytest.mark.parametrize("n_components", [pytest.param(1, marks=pytest.mark.weekly), 5])
 def test_spare_units_of_the_code_change_nothing(
     parameters, n_components, digits, monkeypatch
 ):
