@@ -220,8 +220,9 @@ def test_streamed_rows_with_missing_values_train_as_in_memory(monkeypatch):
 WIDE = np.random.default_rng(0).normal(size=(300, 40))
 UNITS = Scaling.fit(WIDE)
 ROWS = UNITS.apply_for_training(WIDE)
-KNOWN = InMemoryLoader.of(Batch(WIDE), UNITS, 32, keep_in_place)
-AUGMENTING = AugmentingLoader(KNOWN)
+AUGMENTING = AugmentingLoader(
+    InMemoryLoader.of(Batch(WIDE), UNITS, 32, keep_in_place), 4
+)
 
 
 def augmented_rows(numbers, size, seed=0):
@@ -256,16 +257,15 @@ def test_each_pass_draws_new_rows_and_its_seed_repeats_them():
     assert augmented_rows(numbers[:80], 100).shape == (100, 40)
 
 
-def test_augmented_rows_come_in_blocks_of_the_shape_of_the_known_rows():
+def test_large_augmented_data_come_in_several_blocks(monkeypatch):
     numbers = np.arange(300)
-    (known,) = KNOWN.in_order(numbers)
-    blocks = list(AUGMENTING.shuffled(numbers, 600, np.random.RandomState(0)))
-    capacity = known.order.size
-    assert [block.first for block in blocks] == [0, len(known.order)]
-    assert [int(block.n_rows) for block in blocks] == [capacity, 600 - capacity]
-    for block in blocks:
-        assert block.rows.input.shape == known.rows.input.shape
-        assert block.order.shape == known.order.shape
+    whole = augmented_rows(numbers, 1200)
+    monkeypatch.setattr(_loaders, "BLOCK_BYTES", 4 * 128 * 40 * 4)
+    blocks = list(AUGMENTING.shuffled(numbers, 1200, np.random.RandomState(0)))
+    assert [block.first for block in blocks] == [0, 4, 8]
+    assert [len(block.rows.input) for block in blocks] == [512, 512, 512]
+    rows = [b.rows.input[b.order.ravel()[: b.n_rows]] for b in blocks]
+    np.testing.assert_array_equal(np.concatenate(rows), whole)
 
 
 def test_held_out_rows_are_not_augmented():
@@ -281,7 +281,7 @@ def test_masks_are_swapped_like_values_and_labels_are_not_swapped():
     parts = Batch(np.tile(number, 40), label=number, mask=np.tile(number, 40))
     source = InMemoryLoader.of(parts, Scaling.none(40), 32, keep_in_place)
     rng = np.random.RandomState(0)
-    (block,) = AugmentingLoader(source).shuffled(np.arange(300), 300, rng)
+    (block,) = AugmentingLoader(source, 4).shuffled(np.arange(300), 300, rng)
     new = block.rows.map(lambda part: part[:300])
     np.testing.assert_array_equal(new.mask, new.input)
     assert new.output is None

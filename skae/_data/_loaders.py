@@ -141,16 +141,17 @@ class AugmentingLoader:
     corrupt rows in this way. Every value is one that its feature has, whatever the
     units and the kind of the feature.
 
-    A block has the shape of the block of known rows. So both need the same compiled
-    program.
-
     Parameters
     ----------
     known : InMemoryLoader
         The rows that there are.
+
+    factor : int
+        How many times more rows a mini-batch holds than one of ``known`` does.
     """
 
     known: InMemoryLoader
+    factor: int
 
     def in_order(self, rows: np.ndarray) -> Iterator[Block]:
         """Yield the given rows unchanged."""
@@ -175,7 +176,9 @@ class AugmentingLoader:
         fractions = _MOST_SWAPPED * rng.random((size, 1), dtype=np.float32)
 
         # Make the new rows in blocks.
-        batch_size, n_batches = self.known.batch_size, self.known.n_batches
+        batch_size = self.factor * self.known.batch_size
+        fitting = BLOCK_BYTES // (4 * batch_size * _width(known))
+        n_batches = min(self.known.n_batches, max(fitting, 1))
         capacity = n_batches * batch_size
         for start in range(0, size, capacity):
             new = known.map(lambda part: aligned_empty((capacity, part.shape[1])))
