@@ -231,7 +231,7 @@ class AutoencoderTransformer(BaseAutoencoder):
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to hold out, rounded up. If that is fewer than 100 rows,
         up to five more networks are trained, each without another fifth of the rows,
-        until 150 rows are held out. They evaluate the rows that they have not seen, and
+        until 400 rows are held out. They evaluate the rows that they have not seen, and
         the network to keep trains on all rows.
         With fewer than 10 rows nothing can be evaluated, and PCA is kept. Equal rows
         count as one, and so do the rows of a group given to ``fit``.
@@ -239,7 +239,7 @@ class AutoencoderTransformer(BaseAutoencoder):
     n_iter_no_change : int, default=20
         Number of epochs without improvement after which training stops. After two
         fifths of it, a network is given up that has never beaten its start, and whose
-        held-out rows lose more than half of what its training rows gain.
+        held-out rows lose more than its training rows gain.
 
     tol : float, default=1e-4
         Smallest relative decrease of the loss that counts as an improvement.

@@ -131,7 +131,7 @@ class VariationalAutoencoderTransformer(BaseAutoencoder):
     n_iter_no_change : int, default=20
         Number of epochs without improvement after which training stops. After two
         fifths of it, a network is given up that has never beaten its start, and whose
-        held-out rows lose more than half of what its training rows gain.
+        held-out rows lose more than its training rows gain.
 
     tol : float, default=1e-4
         Smallest relative decrease of the loss that counts as an improvement.

@@ -352,8 +352,8 @@ def test_every_model_has_a_second_phase(digits, monkeypatch):
     assert fitted.n_iter_per_phase_ == [3, 1]
     assert fitted.n_iter_ == 4
     assert len(fitted.loss_curve_) == len(fitted.validation_loss_curve_) == 4
-    # Two models without a fold of 100 rows each, and the one to keep.
-    assert len(n_passes) == 3
+    # Four models without a fold of 100 rows each, and the one to keep.
+    assert len(n_passes) == 5
 
 
 @pytest.mark.parametrize(

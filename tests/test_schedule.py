@@ -70,9 +70,9 @@ def after_epochs(losses, held_out, start_loss=1.0, n_iter_no_change=20):
 
 def test_training_is_given_up_where_only_training_rows_gain():
     falling = 1 - 0.05 * np.arange(1, 16)
-    # After eight epochs training rows gain 0.4. Held-out rows may lose half of that.
-    assert after_epochs(falling, 1 + 0.6 * (1 - falling)) == (8, "no_gain")
-    assert after_epochs(falling, 1 + 0.4 * (1 - falling)) == (15, None)
+    # After eight epochs training rows gain 0.4. Held-out rows may lose as much.
+    assert after_epochs(falling, 1 + 1.1 * (1 - falling)) == (8, "no_gain")
+    assert after_epochs(falling, 1 + 0.9 * (1 - falling)) == (15, None)
     # Losses in other units, and below zero.
     moved = falling - 7
     assert after_epochs(moved, np.full(15, -5.0), start_loss=-6.0) == (8, "no_gain")

@@ -158,7 +158,7 @@ def test_the_kept_model_does_not_depend_on_the_others(n_threads):
             X = FEATURES[numbers].astype(np.float32)
             error = X @ kernel - TARGETS[numbers].astype(np.float32)
             kernel = kernel - rate * 2 * X.T @ error / error.size
-    assert len(data.split.train) == 5
+    assert len(data.split.train) == 6
     np.testing.assert_allclose(result.weights["encoder"][0][0], kernel, atol=1e-4)
 
 
@@ -214,13 +214,13 @@ def test_one_part_of_many_rows_is_held_out(n_rows, n_held_out):
 
 
 @pytest.mark.jax
-@pytest.mark.parametrize(("n_rows", "n_folds"), [(10, 5), (57, 5), (400, 2), (990, 1)])
+@pytest.mark.parametrize(("n_rows", "n_folds"), [(10, 5), (57, 5), (600, 4), (990, 3)])
 def test_folds_of_few_rows_are_held_out_until_they_are_enough(n_rows, n_folds):
     split = Split.draw(np.arange(n_rows), 0.1, np.random.RandomState(0))
     assert (len(split.train), split.holds_out) == (n_folds + 1, True)
     held_out = np.concatenate(split.held_out)
     assert len(np.unique(held_out)) == len(held_out)
-    assert len(held_out) >= min(n_rows, 150)
+    assert len(held_out) >= min(n_rows, 400)
     for train_rows, held_out in zip(split.train, split.held_out, strict=True):
         assert not np.intersect1d(train_rows, held_out).size
         assert len(train_rows) + len(held_out) == n_rows

@@ -27,7 +27,7 @@ _FOLDS = 5
 FEWEST_GROUPS = 2 * _FOLDS
 """With fewer groups no row is held out: so few losses say nothing."""
 
-_ENOUGH = 150
+_ENOUGH = 400
 """No further folds are held out as soon as they have so many groups."""
 
 

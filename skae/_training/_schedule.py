@@ -26,10 +26,6 @@ _ENCODER_RATE = 2.0
 _FIRST_LOOK = 0.4
 """After this fraction of ``n_iter_no_change`` epochs, training may be given up."""
 
-_MOST_LOST = 0.5
-"""It is given up where held-out rows lose more than this fraction of what training rows
-gain."""
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -201,7 +197,7 @@ class Progress:
     def _only_memorizes(
         self, loss: float, monitored: float, schedule: Schedule
     ) -> bool:
-        """Say whether training rows gain at the expense of held-out rows.
+        """Say whether training rows gain, and held-out rows lose more than that.
 
         Prechelt (1998) stops where the loss of held-out rows has risen by too much,
         measured by what training rows gain. No network that has beaten its start is
@@ -209,4 +205,4 @@ class Progress:
         """
         may_stop = self.n_epochs >= _FIRST_LOOK * schedule.n_iter_no_change
         gain, lost = self.start_loss - loss, monitored - self.start_loss
-        return may_stop and not self.has_gained and lost > _MOST_LOST * gain > 0
+        return may_stop and not self.has_gained and lost > gain > 0
