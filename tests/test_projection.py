@@ -166,10 +166,10 @@ def test_wide_rows_train_better_than_pca_and_training_continues():
     "parameters",
     [
         {},
-        {"skip_connections": "dense"},
-        {"skip_connections": None},
+        pytest.param({"skip_connections": "dense"}, marks=pytest.mark.weekly),
+        pytest.param({"skip_connections": None}, marks=pytest.mark.weekly),
         {"target_weight": 0.5},
-        {"whiten": True, "alpha": 1e-3},
+        pytest.param({"whiten": True, "alpha": 1e-3}, marks=pytest.mark.weekly),
         {"image_shape": (8, 8), "filters": 4},
     ],
     ids=str,
