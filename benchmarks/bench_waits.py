@@ -121,7 +121,9 @@ class Regression:
         from sklearn.neural_network import MLPRegressor
 
         sizes = (256, 128, n_components, 128, 256)
-        self.network = MLPRegressor(sizes, max_iter=max_iter, random_state=0)
+        self.network = MLPRegressor(
+            hidden_layer_sizes=sizes, max_iter=max_iter, random_state=0
+        )
 
     def fit(self, X):
         self.network.fit(X, X)
