@@ -529,7 +529,7 @@ def train(
                     progress = replace(progress, stopped_by="callback")
                 if progress.stopped_by is not None:
                     break
-            # What has gained nothing so far gains nothing in a second phase.
+            # What has gained nothing so far hardly ever gains in a second phase.
             is_hopeless = bool(held_out) and not progress.has_gained
             if progress.stopped_by in ("divergence", "callback") or is_hopeless:
                 break
