@@ -232,9 +232,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         Fraction of the rows to hold out, rounded up. If that is fewer than 100 rows,
         up to five more networks are trained, each without another fifth of the rows,
         until 400 rows are held out. They evaluate the rows that they have not seen, and
-        the network to keep trains on all rows.
-        With fewer than 10 rows nothing can be evaluated, and PCA is kept. Equal rows
-        count as one, and so do the rows of a group given to ``fit``.
+        the network to keep trains on all rows. With fewer than 10 rows nothing can be
+        evaluated, and PCA is kept. Equal rows count as one, and so do the rows of a
+        group given to ``fit``.
 
     n_iter_no_change : int, default=20
         Number of epochs without improvement after which training stops. After two

@@ -24,7 +24,6 @@ _MOST_ROWS = 2000
 _MOST_VALUES = 5e7
 """Up to so many rows and values, finding the coordinates costs little."""
 
-
 _NARROWEST_CODE, _WIDEST_CODE = 4, 64
 """Least width of a code in training. Wider codes than the second have no spare units,
 which would cost time."""
