@@ -17,9 +17,6 @@ _LEAST_NOISE = 1e-8
 """Least variance of the noise, as a fraction of the mean variance. Without noise the
 codes of rows with few observed values are not determined."""
 
-_MANY_COMPONENTS = 8
-"""With fewer, what takes time is to find the missing values, not to invert."""
-
 _CHUNK = 2**22
 """Values of the arrays that hold something for each row and pair of components."""
 
@@ -43,6 +40,9 @@ _SIZES = 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100
 _ALL_TRIED = 20
 """Up to so many features, all these numbers are tried, and all but one component.
 Errors of more features are a smooth function of the number."""
+
+_FIRST_TRIED = 4
+"""Of more features this number is tried first. Few of them have one component."""
 
 _WIDE = 128
 """From so many features on only the axes that are kept are computed."""
@@ -272,10 +272,10 @@ class ProbabilisticPCA:
         added to ``uncertainty``, if it is given.
         """
         # The conditional covariance of m missing values needs the inverse of a matrix
-        # of m by m, or of k by k. The smaller one is inverted.
-        few = 0
-        if self.n_components >= _MANY_COMPONENTS:
-            few = int(np.searchsorted(patterns.n_missing, self.n_components))
+        # of m by m, or of k by k and a product as large as all features. The limit is
+        # where both took the same time, for 25 to 600 features.
+        k, d = self.n_components, len(self.mean)
+        few = int(np.searchsorted(patterns.n_missing, np.sqrt(k * (k + d) / 2)))
         centred = np.where(observed, X - self.mean, 0)
         filled = np.where(observed, X, self.mean)
         self._by_missing_values(centred, filled, patterns, few, uncertainty)
@@ -510,12 +510,35 @@ def _best_size(tried: list[int], error: Callable[[int], float]) -> int:
     """Return the number of components with the least error.
 
     If there are many, powers of two are tried first, then the numbers around the best.
+    From a number on, others are tried only as long as the error falls.
     """
     if tried[-1] < _ALL_TRIED:
         return tried[_first_minimum(map(error, tried), rise=np.inf)[1]]
+
+    # Find the best power of two: larger ones first, then smaller ones.
     powers = [k for k in tried if k & (k - 1) == 0]
-    place = _first_minimum(map(error, powers), _DOUBLINGS, _CLEAR_RISE)[1]
-    return min((k for k in tried if 1 / 2 < k / powers[place] < 2), key=error)
+    first = powers.index(_FIRST_TRIED)
+    larger = powers[first:]
+    best = larger[_first_minimum(map(error, larger), _DOUBLINGS, _CLEAR_RISE)[1]]
+    if best == _FIRST_TRIED:
+        best = _while_falling(powers[first::-1], error)
+
+    # Find the best number around it.
+    near = [k for k in tried if 1 / 2 < k / best < 2]
+    place = near.index(best)
+    larger, smaller = near[place:], near[place::-1]
+    found = _while_falling(larger, error)
+    return found if found > best else _while_falling(smaller, error)
+
+
+def _while_falling(numbers: list[int], error: Callable[[int], float]) -> int:
+    """Return the number before the first one whose error is not smaller."""
+    best = numbers[0]
+    for number in numbers[1:]:
+        if error(number) >= error(best):
+            break
+        best = number
+    return best
 
 
 def sizes(n_rows: int, n_features: int) -> list[int]:
