@@ -373,7 +373,7 @@ def _train(
         copies.n_copies,
     )
     trainer = Trainer.of(
-        problem, copies.batch.input, start, copies.batch, split, train_decoder=False
+        problem, copies.batch.input, start, copies.batch, split, trains_decoder=False
     )
     return trainer.fit(rng, keep_start=False)
 

@@ -1,5 +1,6 @@
 """Every engine gives the results of a training loop written by hand in NumPy."""
 
+import keras
 import numpy as np
 from conftest import dense_spec, on_grid
 
@@ -12,10 +13,10 @@ from skae._training import Phase, Schedule, TrainingData, train
 SCHEDULE = Schedule(3, learning_rate=1e-2, decays=True, tol=0.0, n_iter_no_change=3)
 
 
-def engine_of(spec):
-    """Return the engine of a network that minimises the squared error by Adam."""
+def engine_of(spec, optimizer="adam"):
+    """Return the engine of a network that minimises the squared error."""
     objective = Objective.of((Reconstruction,), {"loss": "mean_squared_error"}, spec)
-    return engine(spec, objective, OptimizerSpec.of("adam")[0])
+    return engine(spec, objective, OptimizerSpec.of(optimizer)[0])
 
 
 def training_data(trainer, rows, split, batch_size, alpha):
@@ -156,3 +157,27 @@ def test_training_equals_a_loop_in_numpy(digits):
         for name, value in zip(names, result.weights[side][0], strict=True):
             expected = by_hand[side[0] + name]
             np.testing.assert_allclose(value, expected, atol=2e-5)
+
+
+def test_a_frozen_decoder_does_not_decay(digits):
+    rows = on_grid((digits - digits.mean(axis=0)) / 4)[:96]
+    spec = dense_spec(64, 5, (12,), "tanh")
+    trainer = engine_of(spec, keras.optimizers.AdamW(1e-2, weight_decay=0.1))
+    models = networks(spec)
+    weights = {
+        side: (
+            [
+                np.full(variable.shape, 0.01, np.float32)
+                for variable in getattr(models, side).trainable_variables
+            ],
+            [],
+        )
+        for side in ("encoder", "decoder")
+    }
+    split = Split([np.arange(64)], [np.arange(64, 96)], np.arange(96), 96)
+    data = training_data(trainer, rows, split, 32, 0.0).for_encoder()
+    phases = [Phase(data, SCHEDULE)]
+    found = train(trainer, weights, phases, np.random.RandomState(0), keep_start=False)
+    for side, changes in (("encoder", True), ("decoder", False)):
+        pairs = zip(found.weights[side][0], weights[side][0], strict=True)
+        assert all(np.array_equal(after, before) != changes for after, before in pairs)

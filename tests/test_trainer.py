@@ -44,6 +44,9 @@ class LinearEngine(Engine):
     def init(self, weights):
         return State(weights, 0)
 
+    def for_encoder(self):
+        return self
+
     def train(self, state, block, rates, seed, hyper):
         (kernel,), _ = state.weights["encoder"]
         total = 0.0

@@ -6,9 +6,10 @@ A step is written with ``keras.ops``.
 from __future__ import annotations
 
 import operator
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -30,9 +31,6 @@ class HyperParameters(NamedTuple):
     alpha : float
         Factor of the L2 penalty.
 
-    decoder_rate : float
-        Fraction of its gradient that the decoder follows. 0 freezes the decoder.
-
     residual : float
         The loss is divided by the square of this.
 
@@ -42,7 +40,6 @@ class HyperParameters(NamedTuple):
 
     coefficients: tuple[Any, ...]
     alpha: Any = np.float32(0)
-    decoder_rate: Any = np.float32(1)
     residual: Any = np.float32(1)
     weight_scales: list[Any] | None = None
 
@@ -85,6 +82,10 @@ class Engine(ABC):
     @abstractmethod
     def init(self, weights: dict) -> State:
         """Return the state of a model with the given weights and a fresh optimizer."""
+
+    @abstractmethod
+    def for_encoder(self) -> Self:
+        """Return the engine that trains the encoder alone. The decoder is frozen."""
 
     @abstractmethod
     def train(
@@ -178,27 +179,50 @@ class KerasEngine(Engine):
 
     optimizer : OptimizerSpec
         How to minimise it.
+
+    trains_decoder : bool
+        Whether the decoder trains, too.
     """
 
     optimizer_kind: ClassVar[type[PackedOptimizer]] = PackedOptimizer
 
     def __init__(
-        self, networks: Networks, objective: Objective, optimizer: OptimizerSpec
+        self,
+        networks: Networks,
+        objective: Objective,
+        optimizer: OptimizerSpec,
+        trains_decoder: bool = True,
     ) -> None:
         self._networks = networks
         self._objective = objective
+        self._optimizer_spec = optimizer
+        trained = list(networks.encoder.trainable_variables)
+        if trains_decoder:
+            trained += networks.decoder.trainable_variables
+        self._n_trained = len(trained)
         self._optimizer = self.optimizer_kind(
             optimizer,
-            networks.encoder.trainable_variables + networks.decoder.trainable_variables,
-            networks.penalised,
+            trained,
+            networks.penalised[: len(trained)],
             # The user's own weights may have constraints.
             may_pack=not networks.spec.is_custom,
         )
         self.mixes_rows = networks.mixes_rows
+        self._of_encoder: Self | None = None
+        self._building = threading.Lock()
 
     def init(self, weights: dict) -> State:
         """Return the state of a model with the given weights and a fresh optimizer."""
         return State(weights, self._optimizer.initial_state)
+
+    def for_encoder(self) -> Self:
+        """Return the engine that trains the encoder alone. The decoder is frozen."""
+        with self._building:
+            if self._of_encoder is None:
+                self._of_encoder = type(self)(
+                    self._networks, self._objective, self._optimizer_spec, False
+                )
+            return self._of_encoder
 
     def train(
         self,
@@ -257,26 +281,29 @@ class KerasEngine(Engine):
         """
 
     def begin(self, state: State, hyper: HyperParameters) -> tuple:
-        """Return what training carries from batch to batch: weights in their scales."""
+        """Return what training carries from batch to batch.
+
+        The weights that train are in their scales. The others follow as they are.
+        """
         weights, optimizer_state = state
         encoder, encoder_state = weights["encoder"]
         decoder, decoder_state = weights["decoder"]
-        scaled = _each(operator.truediv, [*encoder, *decoder], hyper.weight_scales)
+        trained, frozen = _split([*encoder, *decoder], self._n_trained)
+        scaled = _each(operator.truediv, trained, hyper.weight_scales)
         packed = self._optimizer.pack(scaled)
         states = (
             _like(self._networks.encoder.non_trainable_variables, encoder_state),
             _like(self._networks.decoder.non_trainable_variables, decoder_state),
         )
         optimizer_state = _like(self._optimizer.variables, optimizer_state)
-        return packed, states, optimizer_state, keras.ops.zeros((), "float32")
+        total = keras.ops.zeros((), "float32")
+        return packed, frozen, states, optimizer_state, total
 
     def end(self, carry: tuple, hyper: HyperParameters) -> tuple:
         """Return state and loss from what training carried."""
-        packed, states, optimizer_state, loss = carry
+        packed, frozen, states, optimizer_state, loss = carry
         scaled = self._optimizer.unpack(packed)
-        encoder, decoder = self._parted(
-            _each(operator.mul, scaled, hyper.weight_scales)
-        )
+        encoder, decoder = self._weights(scaled, frozen, hyper.weight_scales)
         weights = {"encoder": (encoder, states[0]), "decoder": (decoder, states[1])}
         return State(weights, optimizer_state), loss
 
@@ -303,10 +330,10 @@ class KerasEngine(Engine):
         hyper : HyperParameters
             Numbers of the objective.
         """
-        packed, states, optimizer_state, total = carry
+        packed, frozen, states, optimizer_state, total = carry
 
         def loss(scaled):
-            weights = self._parted(_each(operator.mul, scaled, hyper.weight_scales))
+            weights = self._weights(scaled, frozen, hyper.weight_scales)
             variables = tuple(zip(weights, states, strict=True))
             losses, new_states, extra = self._forward(
                 variables, batch, noise, hyper, training=True
@@ -316,23 +343,24 @@ class KerasEngine(Engine):
 
         scaled = self._optimizer.unpack(packed)
         gradients, (mean, states) = self.gradients(loss, scaled)
-        of_encoder, of_decoder = self._parted(gradients)
-        of_decoder = [hyper.decoder_rate * gradient for gradient in of_decoder]
-        gradients = self._optimizer.pack([*of_encoder, *of_decoder])
+        gradients = self._optimizer.pack(gradients)
         packed, optimizer_state = self._optimizer.step(
             optimizer_state, gradients, packed, mean, rate, hyper.alpha
         )
-        return packed, states, optimizer_state, total + mean * keras.ops.sum(counts)
+        total = total + mean * keras.ops.sum(counts)
+        return packed, frozen, states, optimizer_state, total
 
     def batch_losses(self, batch: Batch, weights: dict, noise, hyper):
         """Return the loss of each row of a batch."""
         variables = weights["encoder"], weights["decoder"]
         return self._forward(variables, batch, noise, hyper)[0]
 
-    def _parted(self, trainable: list) -> tuple[list, list]:
+    def _weights(
+        self, scaled: list, frozen: list, scales: list | None
+    ) -> tuple[list, list]:
         """Return the encoder's weights and the decoder's."""
-        end = len(self._networks.encoder.trainable_variables)
-        return trainable[:end], trainable[end:]
+        weights = [*_each(operator.mul, scaled, scales), *frozen]
+        return _split(weights, len(self._networks.encoder.trainable_variables))
 
     def _forward(self, variables, batch: Batch, noise, hyper, training: bool = False):
         """Return the losses of rows, the networks' new states and their own losses."""
@@ -391,8 +419,15 @@ def _like(variables: list, values: list) -> list:
     ]
 
 
+def _split(arrays: list, end: int) -> tuple[list, list]:
+    return arrays[:end], arrays[end:]
+
+
 def _each(operation, weights: list, scales: list | None) -> list:
-    """Return weights after an operation with the scale of each."""
+    """Return weights after an operation with the scale of each.
+
+    A frozen decoder's scales are the last ones. They are not needed.
+    """
     if scales is None:
         return weights
-    return [operation(*pair) for pair in zip(weights, scales, strict=True)]
+    return [operation(*pair) for pair in zip(weights, scales, strict=False)]

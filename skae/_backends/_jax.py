@@ -129,9 +129,13 @@ class JaxEngine(KerasEngine):
     optimizer_kind = JaxOptimizer
 
     def __init__(
-        self, networks: Networks, objective: Objective, optimizer: OptimizerSpec
+        self,
+        networks: Networks,
+        objective: Objective,
+        optimizer: OptimizerSpec,
+        trains_decoder: bool = True,
     ) -> None:
-        super().__init__(networks, objective, optimizer)
+        super().__init__(networks, objective, optimizer, trains_decoder)
         convolves = networks.spec.is_custom and has_convolutions(networks)
         self._batches = (CompiledStep if convolves else CompiledEpoch)(self)
 

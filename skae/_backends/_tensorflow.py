@@ -117,9 +117,13 @@ class TensorFlowEngine(KerasEngine):
     optimizer_kind = TensorFlowOptimizer
 
     def __init__(
-        self, networks: Networks, objective: Objective, optimizer: OptimizerSpec
+        self,
+        networks: Networks,
+        objective: Objective,
+        optimizer: OptimizerSpec,
+        trains_decoder: bool = True,
     ) -> None:
-        super().__init__(networks, objective, optimizer)
+        super().__init__(networks, objective, optimizer, trains_decoder)
         compiled = not networks.spec.is_custom
         self._train = Traced(self._pass, compiled)
         self._evaluate = Traced(self._losses, compiled)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, wraps
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.ops import aten
 
 from .. import _keras as keras
 from .._data import Batch, Block
@@ -24,6 +25,18 @@ _OF_TRAINING, _OF_PLACES = 0, 1
 """Noise of epochs, and noise that depends on the place of a row only."""
 
 _TURN = threading.Lock()
+
+_FUNCTIONS = (
+    *("add", "cat", "div", "mean", "mm", "mul", "neg", "pow", "relu", "rsub", "sqrt"),
+    *("split_with_sizes", "sub", "sum", "t", "tanh", "sigmoid", "unsqueeze"),
+)
+_METHODS = "expand", "view"
+_BINDINGS = {
+    **{getattr(aten, name): getattr(torch, name) for name in _FUNCTIONS},
+    **{getattr(aten, name): getattr(torch.Tensor, name) for name in _METHODS},
+}
+"""What does the same as operations that are recorded, with the same arguments. It is
+called in a third of the time: 1 microsecond instead of 3."""
 
 _FEW_PRODUCTS = 2**24
 """With fewer products in a layer's pass, threads wait longer for each other than they
@@ -38,9 +51,13 @@ class TorchEngine(KerasEngine):
     """
 
     def __init__(
-        self, networks: Networks, objective: Objective, optimizer: OptimizerSpec
+        self,
+        networks: Networks,
+        objective: Objective,
+        optimizer: OptimizerSpec,
+        trains_decoder: bool = True,
     ) -> None:
-        super().__init__(networks, objective, optimizer)
+        super().__init__(networks, objective, optimizer, trains_decoder)
         self._noise_specs: dict[Any, list[tuple]] = {}
         self._steps = Replayed(self._step)
         self._evaluations = Replayed(self._evaluation)
@@ -77,8 +94,8 @@ class TorchEngine(KerasEngine):
                     carry, batches(0), counts[0], due[0], noise, hyper
                 )
             # A step changes what is carried in place. States never change.
-            left = [leaf.clone() for leaf in keras.tree.flatten(carry)]
-            numbers = _leaves(hyper)
+            left = [leaf.clone() for leaf in leaves(carry)]
+            numbers = present(hyper)
             with self._seeded(*seeds, block.first):
                 for number in range(n_batches(block)):
                     noise = draw_noise(
@@ -86,13 +103,13 @@ class TorchEngine(KerasEngine):
                     )
                     left = step(
                         *left,
-                        *_leaves(batches(number)),
+                        *present(batches(number)),
                         counts[number],
                         due[number],
                         *noise,
                         *numbers,
                     )
-            return self.end(keras.tree.pack_sequence_as(carry, left), hyper)
+            return self.end(filled(carry, left), hyper)
 
     def row_losses(self, weights: dict, block: Block, hyper: HyperParameters) -> Any:
         """Return the loss of each row, in an array of the shape of the order."""
@@ -103,12 +120,12 @@ class TorchEngine(KerasEngine):
             noise_spec = self._noise_spec(batches(0), weights, hyper)
             noise = draw_noise(noise_spec, device(), 0)
             evaluate = self._evaluations.like(batches(0), weights, noise, hyper)
-            left, numbers = _leaves(weights), _leaves(hyper)
+            left, numbers = present(weights), present(hyper)
             for number in range(n_batches(block)):
                 noise = draw_noise(
                     noise_spec, device(), _OF_PLACES, block.first + number
                 )
-                rows = _leaves(batches(number))
+                rows = present(batches(number))
                 (losses[number],) = evaluate(*rows, *left, *noise, *numbers)
         return losses.cpu()
 
@@ -122,7 +139,7 @@ class TorchEngine(KerasEngine):
             arrays = [array.detach().requires_grad_() for array in arrays]
             value, more = loss(arrays)
         found = torch.autograd.grad(value, arrays, materialize_grads=True)
-        return list(found), keras.tree.map_structure(torch.Tensor.detach, more)
+        return list(found), mapped(torch.Tensor.detach, more)
 
     def draw(self, noise: Any, kind: str, shape: tuple, stream: int = 0) -> Any:
         """Return noise that was drawn before the step."""
@@ -133,7 +150,7 @@ class TorchEngine(KerasEngine):
         named = dict(zip(noise_spec, noise, strict=True))
         with torch.no_grad():
             carry = self.step(batch, counts, carry, rate, named, hyper)
-        return keras.tree.flatten(carry)
+        return leaves(carry)
 
     def _evaluation(self, batch: Batch, weights: dict, noise: list, hyper) -> list:
         named = dict(zip(self._noise_specs[_shapes(batch)], noise, strict=True))
@@ -173,10 +190,6 @@ def _counts(block: Block) -> torch.Tensor:
 
 def _shapes(batch: Batch) -> tuple:
     return tuple(None if part is None else tuple(part.shape) for part in batch)
-
-
-def _leaves(arrays: Any) -> list:
-    return [leaf for leaf in keras.tree.flatten(arrays) if leaf is not None]
 
 
 class TorchBackend(Backend):
@@ -231,26 +244,37 @@ class Replayed:
         It takes the tensors of the arguments one by one. Only their shapes matter here,
         the values may be changed.
         """
-        leaves = keras.tree.flatten(arguments)
         shapes = tuple(
-            None if leaf is None else (tuple(leaf.shape), leaf.dtype) for leaf in leaves
+            None if leaf is None else (tuple(leaf.shape), leaf.dtype)
+            for leaf in leaves(arguments)
         )
         if shapes not in self._records:
-            self._records[shapes] = self._record(arguments, leaves)
+            self._records[shapes] = self._record(arguments)
         return self._records[shapes]
 
-    def _record(self, arguments: Any, leaves: list) -> Callable:
+    def _record(self, arguments: Any) -> Callable:
         def flat(*tensors):
-            left = iter(tensors)
-            filled = [None if leaf is None else next(left) for leaf in leaves]
-            return self._function(*keras.tree.pack_sequence_as(arguments, filled))
+            return self._function(*filled(arguments, tensors))
 
         # The function may change them, and what is at hand may have to be repeated.
-        tensors = [leaf.clone() for leaf in leaves if leaf is not None]
+        tensors = [leaf.clone() for leaf in present(arguments)]
         try:
-            return make_fx(flat)(*tensors)
+            return _simplified(make_fx(flat)(*tensors))
         except RuntimeError:
             return flat
+
+
+def _simplified(record: torch.fx.GraphModule) -> Callable:
+    """Return a record without operations that do nothing, with faster calls."""
+    for node in record.graph.nodes:
+        # No gradient flows through a record.
+        if node.target is aten.detach.default:
+            node.replace_all_uses_with(node.args[0])
+        operation = getattr(node.target, "overloadpacket", None)
+        node.target = _BINDINGS.get(operation, node.target)
+    record.graph.eliminate_dead_code()
+    record.recompile()
+    return torch.inference_mode()(record.forward)
 
 
 class NoiseSpec(dict):
@@ -314,14 +338,46 @@ def device() -> torch.device:
     return keras.ops.convert_to_tensor(0.0).device
 
 
+def mapped(function: Callable, arrays: Any) -> Any:
+    """Return nested arrays with a function of each, in their order.
+
+    Keras' own takes ten times as long, as long as a step of a small network.
+    """
+    if isinstance(arrays, dict):
+        return {key: mapped(function, part) for key, part in arrays.items()}
+    if not isinstance(arrays, list | tuple):
+        return function(arrays)
+    parts = [mapped(function, part) for part in arrays]
+    is_named = hasattr(arrays, "_fields")
+    return type(arrays)(*parts) if is_named else type(arrays)(parts)
+
+
+def leaves(arrays: Any) -> list:
+    """Return nested arrays one after the other."""
+    found: list[Any] = []
+    mapped(found.append, arrays)
+    return found
+
+
+def present(arrays: Any) -> list:
+    """Return those that are not None."""
+    return [leaf for leaf in leaves(arrays) if leaf is not None]
+
+
+def filled(arrays: Any, tensors: Iterable) -> Any:
+    """Return nested arrays with tensors in the place of those that are not None."""
+    left = iter(tensors)
+    return mapped(lambda one: None if one is None else next(left), arrays)
+
+
 def tensors(arrays: Any) -> Any:
     """Return nested arrays and numbers as tensors on the device. None stays None."""
-    return keras.tree.map_structure(_tensor, arrays)
+    return mapped(_tensor, arrays)
 
 
 def fetched(arrays: Any) -> Any:
     """Return nested tensors as arrays of their own."""
-    return keras.tree.map_structure(
+    return mapped(
         lambda one: keras.to_numpy(one) if torch.is_tensor(one) else np.array(one),
         arrays,
     )

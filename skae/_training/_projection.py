@@ -24,7 +24,7 @@ _MOST_ROWS = 2000
 _MOST_VALUES = 5e7
 """Up to so many rows and values, finding the coordinates costs little."""
 
-_NARROWEST_CODE, _WIDEST_CODE = 4, 64
+_NARROWEST_CODE, _WIDEST_CODE = 8, 64
 """Least width of a code in training. Wider codes than the second have no spare units,
 which would cost time."""
 
@@ -33,7 +33,7 @@ which would cost time."""
 class SpareUnits:
     """Code units that a network has in training, so that others share its program.
 
-    The code of the network that trains is as wide as the next power of two, at least 4.
+    The code of the network that trains is as wide as the next power of two, at least 8.
     All weights of its spare units are zero. So these units and their gradients are
     zero, and they stay so. Afterwards they are cut off.
 

@@ -68,6 +68,9 @@ class TrainingData:
 
     n_rows : int
         Rows in an epoch.
+
+    trains_decoder : bool
+        Whether the decoder trains, too.
     """
 
     loader: Loader
@@ -75,6 +78,7 @@ class TrainingData:
     hyper: HyperParameters
     batch_size: int
     n_rows: int
+    trains_decoder: bool = True
 
     CONSTRAINTS: ClassVar[dict[str, list]] = {
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
@@ -112,15 +116,20 @@ class TrainingData:
         return replace(
             self,
             loader=AugmentingLoader(self.loader, _NEW_ROWS),
-            hyper=self.hyper._replace(alpha=np.float32(0), decoder_rate=np.float32(0)),
+            hyper=self.hyper._replace(alpha=np.float32(0)),
             batch_size=_NEW_ROWS * self.batch_size,
             n_rows=_NEW_ROWS * self.n_rows,
+            trains_decoder=False,
         )
 
     @property
     def n_batches(self) -> int:
         """Number of steps in an epoch."""
         return -(-self.n_rows // self.batch_size)
+
+    def trained_by(self, engine: Engine) -> Engine:
+        """Return what trains, given what trains the whole network."""
+        return engine if self.trains_decoder else engine.for_encoder()
 
     def shuffled_epoch(
         self, rows: Any, rng: np.random.RandomState
@@ -378,7 +387,7 @@ class Trainer:
         rows: Batch,
         split: Split,
         *,
-        train_decoder: bool = True,
+        trains_decoder: bool = True,
     ) -> Trainer:
         """Return the training of rows in the data's units.
 
@@ -393,16 +402,14 @@ class Trainer:
         split : Split
             Which do which.
 
-        train_decoder : bool
-            Whether the decoder trains.
+        trains_decoder : bool
+            Whether the decoder trains, too.
         """
         scaling = problem.scaling
         if start.space is not None:
             rows, scaling = start.space.rows(rows), start.space.scaling
         data = TrainingData.of(start.problem, rows, split, scaling, start.scales)
-        if not train_decoder:
-            hyper = data.hyper._replace(decoder_rate=np.float32(0))
-            data = replace(data, hyper=hyper)
+        data = replace(data, trains_decoder=trains_decoder)
         return cls(problem, X, start, phases(start.problem, data, start.scales))
 
     @property
@@ -510,7 +517,7 @@ def train(
     with thread_map(n_models, n_threads) as each:
         for data, schedule in phases:
             progress = progress.in_phase(schedule)
-            states = list(map(engine.init, progress.trained[0]))
+            states = list(map(data.trained_by(engine).init, progress.trained[0]))
             for epoch in range(schedule.max_iter):
                 rates = schedule.rates(epoch, data.n_batches)
                 states, loss, values = _epoch(engine, data, rates, states, each, rng)
@@ -615,10 +622,11 @@ def _epoch(engine, data: TrainingData, rates: np.ndarray, states: list, each, rn
 def _pass(engine, data: TrainingData, rates, state: State, shuffled, held_out):
     """Return a model's state after a pass, its summed loss, and its held-out losses."""
     seed, blocks = shuffled
+    trains = data.trained_by(engine)
     total, latest = 0.0, np.float32(0)
     for block in blocks:
         due = np.resize(rates[block.first :], len(block.order))
-        state, loss = engine.train(state, block, due, seed, data.hyper)
+        state, loss = trains.train(state, block, due, seed, data.hyper)
         # Fetched one late: a block is read while the device computes the one before.
         total, latest = total + float(latest), loss
     total += float(latest)
