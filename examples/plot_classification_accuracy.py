@@ -91,7 +91,7 @@ def evaluate(reducer, classifier, memory):
 # test images, relative to PCA with the same number of components. The seconds are the
 # time to fit the reducer and logistic regression to two thirds of the images. The first
 # fit of an autoencoder compiles a program. Later fits use the same program, also those
-# with other numbers of components up to the next power of two.
+# with other numbers of components: one program is for up to 8, one for up to 16.
 
 N_COMPONENTS = [2, 4, 8, 16]
 results, codes_of = {}, {}
