@@ -270,9 +270,11 @@ def _simplified(record: torch.fx.GraphModule) -> Callable:
         # No gradient flows through a record.
         if node.target is aten.detach.default:
             node.replace_all_uses_with(node.args[0])
+    # What changes a tensor in place is known by its operator. So this comes first.
+    record.graph.eliminate_dead_code()
+    for node in record.graph.nodes:
         operation = getattr(node.target, "overloadpacket", None)
         node.target = _BINDINGS.get(operation, node.target)
-    record.graph.eliminate_dead_code()
     record.recompile()
     return torch.inference_mode()(record.forward)
 
