@@ -303,8 +303,8 @@ def trainer_of(X, **parameters):
 def test_the_second_phase_does_not_change_the_decoder(optimizer, digits):
     trainer = trainer_of(digits[:500], optimizer=optimizer)
     engine, before = trainer.start.problem.engine, trainer.start.weights
-    state, rng = engine.init(before), np.random.RandomState(0)
     _, (data, _) = trainer.phases
+    state, rng = data.trained_by(engine).init(before), np.random.RandomState(0)
     (after, _), _ = train_once(engine, state, data, 0.01, rng)
     for one, other in zip(before["decoder"][0], after["decoder"][0], strict=True):
         np.testing.assert_array_equal(one, other)
