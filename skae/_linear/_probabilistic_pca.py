@@ -42,7 +42,8 @@ _ALL_TRIED = 20
 Errors of more features are a smooth function of the number."""
 
 _FIRST_TRIED = 4
-"""Of more features this number is tried first. Few of them have one component."""
+"""Of more features this number is tried first. One or two components are rarely best,
+and they take the most iterations."""
 
 _WIDE = 128
 """From so many features on only the axes that are kept are computed."""
