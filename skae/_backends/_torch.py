@@ -366,9 +366,9 @@ def present(arrays: Any) -> list:
     return [leaf for leaf in leaves(arrays) if leaf is not None]
 
 
-def filled(arrays: Any, tensors: Iterable) -> Any:
-    """Return nested arrays with tensors in the place of those that are not None."""
-    left = iter(tensors)
+def filled(arrays: Any, others: Iterable) -> Any:
+    """Return nested arrays with others in the place of those that are not None."""
+    left = iter(others)
     return mapped(lambda one: None if one is None else next(left), arrays)
 
 
